@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+# The commands a newcomer types; meson, ninja and the programs in tools/ do the work.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+BUILD   ?= build
+
+.PHONY: all build demo test test-long bench check format install deps clean
+
+all: build
+
+build: $(BUILD)/build.ninja
+	@tools/deps build
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@tools/deps build
+	@CC=gcc meson setup $(BUILD) --prefix=$(PREFIX)
+
+# Two devices behind NATs, a server, and what wend does between them: all on this machine.
+demo: build
+	@tools/deps build test
+	@WEND_BUILD=$(abspath $(BUILD)) /usr/bin/python3 tests/lab/demo.py
+
+# The last line of both is 'N passed, N failed, N skipped'.
+test:
+	@tools/deps build test
+	@tools/test --build $(BUILD)
+
+test-long:
+	@tools/deps build test
+	@tools/test --long --build $(BUILD)
+
+check:
+	@tools/deps build test
+	@tools/test --only check --build $(BUILD)
+
+bench: build
+	@tools/deps build bench
+	@WEND_BUILD=$(abspath $(BUILD)) bench/run
+
+format:
+	@tools/deps build test
+	@tools/check-format --fix
+
+install: build
+	@meson configure $(BUILD) -Dprefix=$(PREFIX)
+	@ninja -C $(BUILD)
+	@meson install -C $(BUILD) --no-rebuild --quiet $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+
+deps:
+	@tools/deps build test bench
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-clang

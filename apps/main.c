@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// The wend command: finds the subcommand in a table and runs it.
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+static const struct wend_command_row rows[] = {
+    {"serve", wend_cmd_serve, "run a server: discovery, relay, directory"},
+    {"claim", wend_cmd_claim, "print a fresh claim code of a server"},
+    {"network", wend_cmd_network, "make a network (new), look at it (show)"},
+    {"invite", wend_cmd_invite, "print an invite to a network"},
+    {"revoke", wend_cmd_revoke, "put a device or an invite out of a network"},
+    {"up", wend_cmd_up, "bring this device up in its network"},
+    {"down", wend_cmd_down, "end a running `wend up`"},
+    {"status", wend_cmd_status, "show this device, its servers, peers and paths"},
+    {"ping", wend_cmd_ping, "ping a device and name the path of each answer"},
+};
+
+#define ROW_COUNT (sizeof rows / sizeof rows[0])
+
+static void print_help(FILE *to)
+{
+    fprintf(to, "usage: wend COMMAND [ARGUMENT…]\n\n");
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        fprintf(to, "  %-10s %s\n", rows[i].name, rows[i].summary);
+    fprintf(to, "\n`wend COMMAND --help` tells more; `wend --version` the version.\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return WEND_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help(stdout);
+        return WEND_EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("wend %s\n", WEND_VERSION);
+        return WEND_EXIT_OK;
+    }
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        if (strcmp(argv[1], rows[i].name) == 0)
+            return rows[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "wend: unknown command: %s: see wend --help\n", argv[1]);
+    return WEND_EXIT_USAGE;
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#include "base/bytes.h"
+
+#include "base/assert.h"
+
+#include <string.h>
+
+bool wend_bytes_equal(struct wend_bytes a, struct wend_bytes b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+struct wend_reader wend_reader_of(struct wend_bytes in)
+{
+    return (struct wend_reader){.at = in.at, .left = in.len};
+}
+
+struct wend_bytes wend_read_view(struct wend_reader *r, size_t len)
+{
+    if (r->failed || len > r->left) {
+        r->failed = true;
+        return (struct wend_bytes){0};
+    }
+    const struct wend_bytes view = {.at = r->at, .len = len};
+    if (len > 0) // an empty view may have no address to add to
+        r->at += len;
+    r->left -= len;
+    return view;
+}
+
+void wend_read_copy(struct wend_reader *r, uint8_t *ret, size_t len)
+{
+    const struct wend_bytes view = wend_read_view(r, len);
+    if (len == 0)
+        return;
+    if (view.at != NULL)
+        memcpy(ret, view.at, len);
+    else
+        memset(ret, 0, len);
+}
+
+// The next `len` bytes as one number, most significant byte first; zero when there are fewer.
+static uint64_t read_big(struct wend_reader *r, size_t len)
+{
+    const struct wend_bytes view = wend_read_view(r, len);
+    uint64_t value = 0;
+    for (size_t i = 0; i < view.len; i++)
+        value = value << 8 | view.at[i];
+    return value;
+}
+
+static uint64_t read_little(struct wend_reader *r, size_t len)
+{
+    const struct wend_bytes view = wend_read_view(r, len);
+    uint64_t value = 0;
+    for (size_t i = view.len; i > 0; i--)
+        value = value << 8 | view.at[i - 1];
+    return value;
+}
+
+uint8_t wend_read_u8(struct wend_reader *r)
+{
+    return (uint8_t)read_big(r, 1);
+}
+
+uint16_t wend_read_u16(struct wend_reader *r)
+{
+    return (uint16_t)read_big(r, 2);
+}
+
+uint32_t wend_read_u32(struct wend_reader *r)
+{
+    return (uint32_t)read_big(r, 4);
+}
+
+uint64_t wend_read_u64(struct wend_reader *r)
+{
+    return read_big(r, 8);
+}
+
+uint32_t wend_read_u32le(struct wend_reader *r)
+{
+    return (uint32_t)read_little(r, 4);
+}
+
+uint64_t wend_read_u64le(struct wend_reader *r)
+{
+    return read_little(r, 8);
+}
+
+struct wend_writer wend_writer_of(uint8_t *at, size_t len)
+{
+    return (struct wend_writer){.at = at, .left = len};
+}
+
+// Hands out the next `len` bytes to be filled; NULL when there is no room, or nothing to fill.
+static uint8_t *claim(struct wend_writer *w, size_t len)
+{
+    if (w->failed || len > w->left) {
+        w->failed = true;
+        return NULL;
+    }
+    if (len == 0)
+        return NULL;
+    uint8_t *at = w->at;
+    w->at += len;
+    w->left -= len;
+    w->len += len;
+    return at;
+}
+
+static void write_big(struct wend_writer *w, uint64_t v, size_t len)
+{
+    uint8_t *at = claim(w, len);
+    for (size_t i = len; at != NULL && i > 0; i--) {
+        at[i - 1] = (uint8_t)v;
+        v >>= 8;
+    }
+}
+
+static void write_little(struct wend_writer *w, uint64_t v, size_t len)
+{
+    uint8_t *at = claim(w, len);
+    for (size_t i = 0; at != NULL && i < len; i++) {
+        at[i] = (uint8_t)v;
+        v >>= 8;
+    }
+}
+
+void wend_write_u8(struct wend_writer *w, uint8_t v)
+{
+    write_big(w, v, 1);
+}
+
+void wend_write_u16(struct wend_writer *w, uint16_t v)
+{
+    write_big(w, v, 2);
+}
+
+void wend_write_u32(struct wend_writer *w, uint32_t v)
+{
+    write_big(w, v, 4);
+}
+
+void wend_write_u64(struct wend_writer *w, uint64_t v)
+{
+    write_big(w, v, 8);
+}
+
+void wend_write_u32le(struct wend_writer *w, uint32_t v)
+{
+    write_little(w, v, 4);
+}
+
+void wend_write_u64le(struct wend_writer *w, uint64_t v)
+{
+    write_little(w, v, 8);
+}
+
+void wend_write_bytes(struct wend_writer *w, struct wend_bytes in)
+{
+    uint8_t *at = claim(w, in.len);
+    if (at == NULL)
+        return;
+    wend_assert(in.at != NULL);
+    memcpy(at, in.at, in.len);
+}
+
+void wend_write_zeros(struct wend_writer *w, size_t len)
+{
+    uint8_t *at = claim(w, len);
+    if (at != NULL)
+        memset(at, 0, len);
+}

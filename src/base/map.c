@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// Invariant: from an entry's home (its hash, masked) to the entry itself there is no unused place.
+// So a search ends at the first unused place, and removal must close the gap it makes.
+#include "base/map.h"
+
+#include "base/assert.h"
+
+#include <errno.h>
+#include <string.h>
+
+void wend_map_init(struct wend_map *m, struct wend_map_entry *entries, uint32_t capacity)
+{
+    wend_assert(capacity >= 2 && (capacity & (capacity - 1)) == 0);
+    memset(entries, 0, capacity * sizeof(*entries));
+    *m = (struct wend_map){.entries = entries, .mask = capacity - 1};
+}
+
+static uint32_t home_of(const struct wend_map *m, uint64_t hash)
+{
+    return (uint32_t)hash & m->mask;
+}
+
+// How many steps `at` is behind the home of the entry that sits there.
+static uint32_t distance_at(const struct wend_map *m, uint32_t at)
+{
+    return (at - home_of(m, m->entries[at].hash)) & m->mask;
+}
+
+struct wend_map_cursor wend_map_find(const struct wend_map *m, uint64_t hash)
+{
+    return (struct wend_map_cursor){.hash = hash, .at = home_of(m, hash), .left = m->mask + 1};
+}
+
+bool wend_map_next(const struct wend_map *m, struct wend_map_cursor *c, uint32_t *ret_slot)
+{
+    while (c->left > 0) {
+        const struct wend_map_entry *e = &m->entries[c->at];
+        if (!e->used)
+            break;
+        c->at = (c->at + 1) & m->mask;
+        c->left--;
+        if (e->hash == c->hash) {
+            *ret_slot = e->slot;
+            return true;
+        }
+    }
+    c->left = 0;
+    return false;
+}
+
+int wend_map_insert(struct wend_map *m, uint64_t hash, uint32_t slot)
+{
+    if (m->count >= wend_map_limit(m->mask + 1) || m->count == m->mask)
+        return -ENOSPC; // at least one place stays unused, or a search would not end early
+    uint32_t at = home_of(m, hash);
+    while (m->entries[at].used)
+        at = (at + 1) & m->mask;
+    m->entries[at] = (struct wend_map_entry){.hash = hash, .slot = slot, .used = 1};
+    m->count++;
+    return 0;
+}
+
+// Moves later entries of the run into the gap as long as that brings them nearer to their home.
+static void close_gap(struct wend_map *m, uint32_t gap)
+{
+    for (uint32_t at = (gap + 1) & m->mask; m->entries[at].used; at = (at + 1) & m->mask) {
+        if (distance_at(m, at) < ((at - gap) & m->mask))
+            continue; // its home lies behind the gap
+        m->entries[gap] = m->entries[at];
+        gap = at;
+    }
+    m->entries[gap] = (struct wend_map_entry){0};
+}
+
+int wend_map_remove(struct wend_map *m, uint64_t hash, uint32_t slot)
+{
+    uint32_t at = home_of(m, hash);
+    for (; m->entries[at].used; at = (at + 1) & m->mask) {
+        if (m->entries[at].hash == hash && m->entries[at].slot == slot) {
+            close_gap(m, at);
+            m->count--;
+            return 0;
+        }
+    }
+    return -ENOENT;
+}
+
+void wend_map_check(const struct wend_map *m)
+{
+    uint32_t used = 0;
+    for (uint32_t at = 0; at <= m->mask; at++) {
+        if (!m->entries[at].used)
+            continue;
+        used++;
+        for (uint32_t i = 1, steps = distance_at(m, at); i <= steps; i++)
+            wend_assert(m->entries[(at - i) & m->mask].used);
+    }
+    wend_assert(used == m->count && used <= m->mask);
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT
+// Requests to the server with their retries, and answers to requests of the server. A message is
+// sealed when it is drained, so each repetition has a counter of its own.
+#include <errno.h>
+#include <string.h>
+
+#include "node/leg_state.h"
+
+#define RETRY_FIRST    WEND_MS(250)
+#define RETRY_MAX      WEND_S(4)
+#define TRIES_TO_DOUBT 3 // unanswered, and nothing else heard: the session may be gone
+#define KEEPALIVE_UDP  WEND_S(25)
+#define KEEPALIVE_TCP  WEND_S(60)
+#define PATIENCE       WEND_S(30)
+#define RESUME_APART   WEND_S(1)
+
+static struct wend_leg_slot *find_slot(struct wend_leg *leg, uint32_t id)
+{
+    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++)
+        if (leg->slots[i].id == id)
+            return &leg->slots[i];
+    return NULL;
+}
+
+static wend_duration first_interval(const struct wend_leg *leg)
+{
+    const wend_duration measured = leg->rtt + leg->rtt / 2;
+    return measured > RETRY_FIRST ? measured : RETRY_FIRST;
+}
+
+int wend_leg_request(struct wend_leg *leg, uint16_t type, struct wend_bytes attributes,
+                     wend_duration patience, uint32_t *ret_id)
+{
+    if (attributes.len > WEND_LEG_BODY_MAX)
+        return -EMSGSIZE;
+    struct wend_leg_slot *slot = find_slot(leg, 0);
+    if (slot == NULL)
+        return -ENOBUFS;
+    if (++leg->last_id == 0)
+        leg->last_id = 1;
+    slot->id = leg->last_id;
+    slot->type = type;
+    slot->len = (uint16_t)attributes.len;
+    slot->tries = 0;
+    slot->due = true;
+    slot->interval = 0;
+    slot->retry_at = slot->sent = WEND_NEVER;
+    // The clock starts at the next expire: this call is not told the time.
+    slot->give_up_at = -patience;
+    if (attributes.len > 0)
+        memcpy(slot->body, attributes.at, attributes.len);
+    if (ret_id != NULL)
+        *ret_id = slot->id;
+    return 0;
+}
+
+int wend_leg_respond(struct wend_leg *leg, const struct wend_leg_event *request, uint16_t error,
+                     struct wend_bytes attributes)
+{
+    if (attributes.len > WEND_LEG_BODY_MAX)
+        return -EMSGSIZE;
+    if (leg->answer_count == WEND_LEG_ANSWERS_MAX)
+        return -ENOBUFS;
+    struct wend_leg_answer *answer =
+        &leg->answers[(leg->answer_first + leg->answer_count) % WEND_LEG_ANSWERS_MAX];
+    struct wend_writer w = wend_writer_of(answer->body, sizeof answer->body);
+    if (error != 0)
+        wend_attribute_put_failure(&w, error, wend_error_name(error));
+    else
+        wend_write_bytes(&w, attributes);
+    answer->id = request->id;
+    answer->type = request->type | WEND_CONTROL_RESPONSE;
+    answer->len = (uint16_t)w.len;
+    leg->answer_count++;
+    return 0;
+}
+
+// Sends a Resume: to search.resume_to if set, else by the route.
+void wend_leg_resume(struct wend_leg *leg, wend_instant now)
+{
+    struct wend_leg_slot *old = find_slot(leg, leg->search.resume_id);
+    if (leg->search.resume_id != 0 && old != NULL)
+        old->id = 0; // a newer one takes its place
+    leg->search.resume_id = 0;
+    leg->resumed_at = now;
+    (void)wend_leg_request(leg, WEND_CONTROL_RESUME, (struct wend_bytes){0}, PATIENCE,
+                           &leg->search.resume_id);
+}
+
+void wend_leg_requests_again(struct wend_leg *leg, wend_instant now)
+{
+    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
+        struct wend_leg_slot *slot = &leg->slots[i];
+        if (slot->id == 0)
+            continue;
+        slot->due = true;
+        slot->tries = 0;
+        slot->interval = 0;
+    }
+    leg->answer_count = 0; // answers to a session that is gone
+    leg->keepalive_at = leg->config.keepalive ? now + KEEPALIVE_UDP : WEND_NEVER;
+}
+
+static void keep_alive(struct wend_leg *leg, wend_instant now)
+{
+    const bool stream = leg->search.route.transport != WEND_TRANSPORT_UDP;
+    leg->keepalive_at = now + (stream ? KEEPALIVE_TCP : KEEPALIVE_UDP);
+    if (!wend_leg_is_up(leg))
+        return;
+    wend_session_sent(&leg->session, true, now); // raises REKEY when the session is old
+    wend_leg_take_session_events(leg, now);
+    (void)wend_leg_request(leg, WEND_CONTROL_KEEPALIVE, (struct wend_bytes){0}, WEND_S(10), NULL);
+}
+
+static void expire_slot(struct wend_leg *leg, struct wend_leg_slot *slot, wend_instant now)
+{
+    if (slot->give_up_at <= 0)
+        slot->give_up_at = now - slot->give_up_at;
+    if (slot->give_up_at <= now) {
+        const struct wend_leg_event event = {
+            .kind = WEND_LEG_TIMED_OUT, .id = slot->id, .type = slot->type};
+        slot->id = 0;
+        // Own errands (Keepalive, Resume) are nobody's business; three tries have led to doubt.
+        if (slot->type != WEND_CONTROL_KEEPALIVE && slot->type != WEND_CONTROL_RESUME)
+            wend_leg_raise(leg, &event);
+        return;
+    }
+    if (slot->due || slot->retry_at > now)
+        return;
+    slot->due = true;
+    if (slot->tries >= TRIES_TO_DOUBT && leg->last_received < slot->sent)
+        wend_leg_connect(leg, now);
+}
+
+void wend_leg_requests_expire(struct wend_leg *leg, wend_instant now)
+{
+    if (leg->keepalive_at <= now)
+        keep_alive(leg, now);
+    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
+        struct wend_leg_slot *slot = &leg->slots[i];
+        if (slot->id == 0)
+            continue;
+        expire_slot(leg, slot, now);
+        if (slot->id != 0 && slot->due && wend_leg_is_up(leg)) {
+            // Timed here, sealed when drained.
+            slot->interval = slot->tries == 0 ? first_interval(leg) : slot->interval * 2;
+            if (slot->interval > RETRY_MAX)
+                slot->interval = RETRY_MAX;
+            slot->retry_at = now + slot->interval;
+            if (slot->tries == 0)
+                slot->sent = now;
+        }
+    }
+}
+
+wend_instant wend_leg_requests_deadline(const struct wend_leg *leg)
+{
+    wend_instant least = leg->keepalive_at;
+    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
+        const struct wend_leg_slot *slot = &leg->slots[i];
+        if (slot->id == 0)
+            continue;
+        if (slot->give_up_at <= 0)
+            return 0; // new: an expire shall start its clock
+        least = wend_instant_min(least, slot->give_up_at);
+        if (wend_leg_is_up(leg))
+            least = wend_instant_min(least, slot->retry_at);
+    }
+    return least;
+}
+
+// Seals one message into leg->out and addresses it. `to` as in wend_leg_search.resume_to.
+static bool seal(struct wend_leg *leg, struct wend_bytes message, const struct wend_address *to,
+                 struct wend_datagram *ret)
+{
+    struct wend_writer w = wend_writer_of(leg->out, sizeof leg->out);
+    if (wend_box_seal(&leg->box, message, &w) != 0)
+        return false;
+    *ret = leg->search.route;
+    if (to->family != 0)
+        *ret = (struct wend_datagram){.transport = WEND_TRANSPORT_UDP, .remote = *to};
+    ret->bytes = (struct wend_bytes){.at = leg->out, .len = w.len};
+    return true;
+}
+
+static bool next_answer(struct wend_leg *leg, struct wend_datagram *ret)
+{
+    if (leg->answer_count == 0)
+        return false;
+    const struct wend_leg_answer *answer = &leg->answers[leg->answer_first];
+    leg->answer_first = (leg->answer_first + 1) % WEND_LEG_ANSWERS_MAX;
+    leg->answer_count--;
+    uint8_t message[WEND_CONTROL_HEADER_LEN + WEND_LEG_BODY_MAX];
+    struct wend_writer w = wend_writer_of(message, sizeof message);
+    wend_control_write(&w, answer->type, answer->id,
+                       (struct wend_bytes){.at = answer->body, .len = answer->len});
+    const struct wend_address none = {0};
+    return seal(leg, (struct wend_bytes){.at = message, .len = w.len}, &none, ret);
+}
+
+static bool next_request(struct wend_leg *leg, struct wend_leg_slot *slot,
+                         struct wend_datagram *ret)
+{
+    uint8_t message[WEND_CONTROL_HEADER_LEN + WEND_LEG_BODY_MAX];
+    struct wend_writer w = wend_writer_of(message, sizeof message);
+    wend_control_write(&w, slot->type, slot->id,
+                       (struct wend_bytes){.at = slot->body, .len = slot->len});
+    const struct wend_address none = {0};
+    const bool resume = slot->id == leg->search.resume_id;
+    slot->due = false;
+    if (slot->tries < UINT8_MAX)
+        slot->tries++;
+    return seal(leg, (struct wend_bytes){.at = message, .len = w.len},
+                resume ? &leg->search.resume_to : &none, ret);
+}
+
+bool wend_leg_requests_next_datagram(struct wend_leg *leg, struct wend_datagram *ret)
+{
+    if (!wend_leg_is_up(leg))
+        return false;
+    if (next_answer(leg, ret))
+        return true;
+    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
+        struct wend_leg_slot *slot = &leg->slots[i];
+        if (slot->id != 0 && slot->due && slot->give_up_at > 0 && next_request(leg, slot, ret))
+            return true;
+    }
+    return false;
+}
+
+static void finish(struct wend_leg *leg, const struct wend_leg_slot *slot,
+                   const struct wend_attributes *a, const struct wend_datagram *in,
+                   wend_instant now)
+{
+    if (slot->type == WEND_CONTROL_CONFIGURATION || slot->type == WEND_CONTROL_RESUME ||
+        slot->type == WEND_CONTROL_KEEPALIVE)
+        wend_leg_saw(leg, a->address);
+    if (slot->id != leg->search.resume_id)
+        return;
+    leg->search.resume_id = 0;
+    if (leg->search.resume_to.family != 0 && in->transport == WEND_TRANSPORT_UDP)
+        wend_leg_search_chosen(leg, in, now);
+    leg->search.resume_to.family = 0;
+}
+
+// A response of the server: finds its request, raises RESPONSE.
+void wend_leg_answered(struct wend_leg *leg, const struct wend_control *response,
+                       const struct wend_datagram *in, wend_instant now)
+{
+    struct wend_leg_slot *slot = response->id != 0 ? find_slot(leg, response->id) : NULL;
+    if (slot == NULL || slot->type != response->type)
+        return;
+    struct wend_attributes a;
+    const int parsed = wend_attributes_parse(response->attributes, &a);
+    struct wend_leg_event event = {.kind = WEND_LEG_RESPONSE,
+                                   .id = slot->id,
+                                   .type = slot->type,
+                                   .attributes = response->attributes};
+    if (parsed != 0)
+        event.error = WEND_ERROR_MALFORMED;
+    struct wend_failure failure;
+    if (parsed == 0 && wend_attribute_failure(a.error, &failure)) {
+        event.error = failure.code != 0 ? failure.code : WEND_ERROR_MALFORMED;
+        event.error_text = failure.text;
+    }
+    if (slot->tries == 1)
+        wend_leg_measured(leg, now - slot->sent);
+    if (event.error == 0)
+        finish(leg, slot, &a, in, now);
+    slot->id = 0;
+    wend_leg_raise(leg, &event);
+}

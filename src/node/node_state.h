@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+// What a node is made of; for node's own files and its tests. The packet's life through them:
+//
+// node.c               init, what comes in is told apart, clock, close
+// node_out.c           what goes out: datagrams, events, commands to the data plane
+// server.c             the leg's events: registration, requests in flight
+// directory.c          members by slot and key, their proofs, pins
+// directory_sync.c     Subscribe and Notify
+// records.c            newer network records and revocation lists: fetched, verified, applied
+// contact.c            peers in use: opened, closed, their timers
+// contact_handshake.c  types 5 and 6: made, judged, answered; keys to the data plane
+// contact_way.c        how sealed bytes travel: direct, channel, Peer Service
+// contact_control.c    type 9: probes, candidates, Goodbye
+// view.c               for `wend status`
+//
+// Every call ends with the outputs queued; nothing here calls back.
+#ifndef WEND_NODE_NODE_STATE_H
+#define WEND_NODE_NODE_STATE_H
+
+#include "base/bucket.h"
+#include "base/heap.h"
+#include "base/map.h"
+#include "base/ring.h"
+#include "node/leg_state.h"
+#include "node/node.h"
+#include "path/paths.h"
+#include "session/data.h"
+#include "traverse/budget.h"
+#include "traverse/candidates.h"
+
+#define WEND_NODE_MEMBERS      WEND_SLOTS_MAX
+#define WEND_NODE_PINS         (2 * WEND_SLOTS_MAX)
+#define WEND_NODE_CALLS        WEND_LEG_REQUESTS_MAX
+#define WEND_NODE_INDEXES      8192 // at most five a contact
+#define WEND_NODE_COMMANDS_LEN (4U << 20)
+#define WEND_NODE_EVENTS_LEN   (4U << 20)
+#define WEND_NODE_OUT_LEN      (2U << 20)
+#define WEND_NODE_HINTS        256
+#define WEND_CONTACT_PAIRS     4
+
+// A member of the network, at its slot. Zeroed: free.
+struct wend_seat {
+    bool used;
+    bool told;     // the data plane knows the slot
+    bool withheld; // the server calls it removed; goes when its contact does
+    uint8_t status; // enum wend_status
+    uint32_t contact; // 1 + index; 0: not in use
+    uint32_t mark;    // of the last whole subscription that named it
+    uint64_t epoch;
+    struct wend_label label; // greatest accepted; outlives the contact
+    struct wend_member member;
+    struct wend_address ipv4, ipv6;
+};
+
+struct wend_directory {
+    struct wend_seat seats[WEND_NODE_MEMBERS];
+    uint32_t count;
+    uint32_t high; // seats at and above this were never used
+    struct wend_map by_key;
+    struct wend_map_entry by_key_entries[2 * WEND_NODE_MEMBERS];
+    struct wend_pins pins;
+    struct wend_pin pin_memory[WEND_NODE_PINS];
+    struct wend_position position; // epoch 0: nothing known
+    bool syncing, behind;          // a Subscribe is under way; another shall follow
+    bool whole;                    // it began at the start
+    uint32_t mark;
+    wend_instant sync_at; // when to try again; WEND_NEVER
+};
+
+// One key pair with a peer.
+struct wend_contact_pair {
+    uint32_t local_index; // 0: free
+    bool heard;           // something under it was opened here
+    bool has_key;         // send_key was not handed to the sealing half yet
+    uint8_t send_key[32];
+    struct wend_box box;
+};
+
+// A peer in use.
+struct wend_contact {
+    bool used;
+    uint32_t slot;
+    struct wend_heap_node timer;
+
+    struct wend_session session;
+    uint8_t initiation[WEND_INITIATION_MAX];
+    uint8_t response[WEND_RESPONSE_MAX];
+    uint16_t sent_len;    // of the initiation last drained, in sent_initiation
+    uint32_t starting;    // index of the handshake under way, 0: none
+    wend_instant began;   // this handshake
+    uint8_t sent_initiation[WEND_INITIATION_MAX];
+    struct wend_contact_pair pairs[WEND_CONTACT_PAIRS];
+    uint32_t sending; // local index of the pair the sealing half has; 0: none
+
+    uint32_t channel; // 0: none
+    bool calling;     // a Peer Service Request is under way
+    struct wend_paths paths;
+    bool way_told;
+    uint32_t way_generation; // of paths, when the sealing half was told
+    uint32_t route_generation;
+
+    struct wend_candidates theirs;
+    uint32_t their_generation;
+    wend_duration their_server_rtt;
+    wend_instant hold_until; // probes to reflexive candidates wait, on the called side
+    uint32_t told_generation; // of our candidates, as the peer confirmed
+    wend_instant tell_at;
+    wend_duration tell_after;
+    uint32_t last_id;
+
+    wend_instant wanted_at; // last user packet, either way, or wish for one
+    wend_instant tick_at, ask_at;
+    wend_instant seen_sent, seen_received, seen_any;
+    uint64_t their_revocations; // serial told in the handshake
+
+    wend_instant started; // for status
+    wend_duration first_packet, direct_after;
+    uint32_t switches;
+    bool direct; // the way told last
+};
+
+// Where bytes came from, and where an answer to them goes.
+enum wend_origin_kind {
+    WEND_ORIGIN_NONE = 0,
+    WEND_ORIGIN_DIRECT,  // `way`
+    WEND_ORIGIN_CHANNEL, // `channel`
+    WEND_ORIGIN_REQUEST, // inside a Peer Service Request of the server's
+};
+
+struct wend_origin {
+    enum wend_origin_kind kind;
+    struct wend_datagram way;
+    uint32_t channel;
+    const struct wend_leg_event *request;
+    bool answered; // the request was
+};
+
+enum wend_call_kind {
+    WEND_CALL_NONE = 0,
+    WEND_CALL_CONFIGURATION,
+    WEND_CALL_SUBSCRIBE,
+    WEND_CALL_PEER,
+    WEND_CALL_FETCH,
+    WEND_CALL_RELEASE,
+};
+
+// A request of ours that the leg carries.
+struct wend_call {
+    enum wend_call_kind kind;
+    uint32_t id;
+    uint32_t slot; // PEER: whose
+};
+
+// A record that is being fetched, part by part.
+struct wend_fetch {
+    enum wend_object object; // NONE: nothing under way
+    uint32_t slot;           // the peer it comes from
+    bool from_peer;
+    uint32_t offset, size;
+    uint32_t id; // of the request to the peer
+    uint8_t tries;
+    wend_instant retry_at;
+    uint8_t buffer[WEND_REVOCATION_LIST_MAX];
+};
+
+struct wend_records {
+    uint8_t network_bytes[WEND_NETWORK_RECORD_MAX];
+    size_t network_len;
+    struct wend_network_record network;
+    uint8_t revocation_bytes[WEND_REVOCATION_LIST_MAX];
+    size_t revocation_len;
+    struct wend_revocation_list revocations; // serial 0: none
+    struct wend_trust trust;
+    uint64_t server_network, server_revocations; // serials the server told
+    wend_instant not_before; // after a fetch that led nowhere
+    struct wend_fetch fetch;
+};
+
+struct wend_node {
+    struct wend_node_config config;
+    uint8_t chain_bytes[WEND_DELEGATION_LEN + WEND_MEMBERSHIP_LEN_MAX + WEND_RECEIPT_LEN];
+    struct wend_member own;
+    struct wend_overlay overlay;
+    struct wend_random random;
+    uint8_t hash_key[WEND_HASH_KEY_LEN];
+    struct wend_prologue prologue;
+    struct wend_session_config session_config;
+    struct wend_label_clock labels;
+    uint64_t labels_reserved;
+    struct wend_cookie_checker cookies;
+    struct wend_bucket handshakes, hints;
+    struct {
+        struct wend_address from;
+        wend_instant at;
+    } hinted[WEND_NODE_HINTS];
+    uint64_t unix_ns;
+    wend_instant now; // of the call that is running
+    bool started, closing, refused;
+
+    struct wend_leg leg;
+    bool leg_made;
+    size_t server; // index in the network record
+    struct wend_address servers[WEND_RECORD_SERVERS_MAX][WEND_LEG_ADDRESSES_MAX];
+    size_t server_addresses[WEND_RECORD_SERVERS_MAX];
+    bool registered, ready;
+    wend_instant register_at; // WEND_NEVER: not due
+    struct wend_datagram route;
+    uint32_t route_generation;
+    struct wend_call calls[WEND_NODE_CALLS];
+
+    struct wend_address interfaces[WEND_INTERFACES_MAX];
+    size_t interface_count;
+    bool interfaces_known;
+    struct wend_candidates ours;
+    uint32_t generation; // of `ours`; 1 at first
+    struct wend_budget budget;
+
+    struct wend_directory directory;
+    struct wend_records records;
+    wend_instant minute_at;
+
+    struct wend_contact contacts[WEND_CONTACTS_MAX];
+    uint32_t contact_count;
+    struct wend_map by_index;
+    struct wend_map_entry by_index_entries[WEND_NODE_INDEXES];
+    struct wend_heap timers;
+    struct wend_heap_entry timer_entries[WEND_CONTACTS_MAX];
+    struct wend_plane_stats *stats; // of all slots; may be NULL
+    struct wend_drops drops;
+
+    struct wend_ring out, events, seal_commands, open_commands;
+    bool out_peeked, event_peeked;
+    _Alignas(8) uint8_t out_memory[WEND_NODE_OUT_LEN];
+    _Alignas(8) uint8_t event_memory[WEND_NODE_EVENTS_LEN];
+    _Alignas(8) uint8_t seal_memory[WEND_NODE_COMMANDS_LEN];
+    _Alignas(8) uint8_t open_memory[WEND_NODE_COMMANDS_LEN];
+};
+
+// --- node_out.c ---
+
+void wend_node_queues_init(struct wend_node *n);
+// Queues a datagram; full: dropped and counted.
+void wend_node_send(struct wend_node *n, const struct wend_datagram *way, struct wend_bytes bytes);
+// Queues an event with a copy of its bytes.
+void wend_node_raise(struct wend_node *n, const struct wend_node_event *event);
+// `seal`, `open`: to which half. The owner drains after each call: there is always room.
+void wend_node_command_seal(struct wend_node *n, const struct wend_command *command);
+void wend_node_command_open(struct wend_node *n, const struct wend_command *command);
+void wend_node_command_both(struct wend_node *n, const struct wend_command *command);
+static inline void wend_node_drop(struct wend_node *n, enum wend_drop reason)
+{
+    (void)wend_drops_add(&n->drops, reason);
+}
+
+// --- node.c ---
+
+static inline uint64_t wend_node_unix_seconds(const struct wend_node *n)
+{
+    return n->unix_ns / 1000000000;
+}
+// A hint to whoever sent us something for an index that we do not know, within limits.
+void wend_node_hint(struct wend_node *n, const struct wend_origin *origin, uint32_t index_le);
+// Emits RESERVE_TIMESTAMP ahead of labels that come near the floor.
+void wend_node_reserve_labels(struct wend_node *n);
+
+#endif

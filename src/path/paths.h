@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// Paths: the route object of one peer. Every direct path that was heard of, the relay, and which of
+// them carries packets now.
+//
+// Flow:   candidates (traverse/) --add--> probes out --answers in--> choice --> data plane (node/)
+// Choice: a direct path that is up beats the relay unless the relay is faster by 5 ms and a
+//         quarter; among direct paths another takes over when faster by 1 ms and a tenth. Without a
+//         direct path the relay carries; without a relay the last path carries on until it fails.
+// Retry:  when no direct path is up or being tried, all are tried again after 5 s, doubling to
+//         300 s, as long as the peer is wanted; at once on wend_paths_restart.
+// Wire:   docs/protocol.md section 7.2.
+//
+// Knows addresses and instants alone: the owner seals and sends what next_probe asks for, through
+// the relay channel where `remote.family` is WEND_FAMILY_NONE. Not thread-safe, no destructor.
+#ifndef WEND_PATH_PATHS_H
+#define WEND_PATH_PATHS_H
+
+#include "base/address.h"
+#include "path/prober.h"
+
+#define WEND_PATHS_MAX   32             // direct ones; full: new ones are not tried
+#define WEND_PATHS_RELAY WEND_PATHS_MAX // index of the relay
+#define WEND_PATHS_NONE  (WEND_PATHS_MAX + 1)
+
+struct wend_path {
+    struct wend_prober prober;
+    struct wend_address remote; // family NONE: unused, or the relay
+    uint32_t name;              // PATH attribute, never used twice in one set
+};
+
+enum wend_paths_use {
+    WEND_PATHS_IDLE = 0, // nobody wants the peer: no probes, no retries
+    WEND_PATHS_WANTED,   // user packets in the last 120 s
+    WEND_PATHS_ACTIVE,   // user packets in the last 10 s
+};
+
+struct wend_paths {
+    struct wend_path path[WEND_PATHS_MAX + 1]; // the last is the relay
+    uint32_t used;       // direct entries in use, they are never moved
+    uint32_t chosen;     // index, WEND_PATHS_RELAY or WEND_PATHS_NONE
+    uint32_t generation; // rises whenever `chosen` stands for another way
+    uint32_t names;      // last name given out
+    enum wend_paths_use use;
+    bool relay_open;
+    wend_instant retry_at; // WEND_NEVER: no retry planned
+    wend_duration retry_after;
+};
+
+struct wend_path_probe {
+    uint32_t name;
+    wend_instant sent;          // goes into the TIME attribute
+    struct wend_address remote; // family NONE: through the relay channel
+};
+
+void wend_paths_init(struct wend_paths *p);
+
+// A way that may lead to the peer; first probe at `at`. A known one that has failed is tried again.
+// When all places are taken, one that has failed gives way.
+// Returns 0; -EEXIST when it was known; -ENOSPC.
+int wend_paths_add(struct wend_paths *p, const struct wend_address *remote, wend_instant at);
+
+// A channel opened (again): usable at once, probed from now on.
+void wend_paths_open_relay(struct wend_paths *p, wend_instant now);
+void wend_paths_close_relay(struct wend_paths *p);
+
+void wend_paths_set_use(struct wend_paths *p, enum wend_paths_use use, wend_instant now);
+// Our or the peer's addresses changed: what was proven is not any more, everything is tried now.
+void wend_paths_restart(struct wend_paths *p, wend_instant now);
+// Forgets all direct paths.
+void wend_paths_clear(struct wend_paths *p);
+
+// The probe `name`, sent at `sent`, was answered from `from` (family NONE: through the relay).
+// Returns 0; -ENOENT no such path; -EINVAL answered from elsewhere; -ESTALE not in flight.
+int wend_paths_answer(struct wend_paths *p, const struct wend_path_probe *probe,
+                      const struct wend_address *from, wend_instant now);
+
+void wend_paths_expire(struct wend_paths *p, wend_instant now);
+wend_instant wend_paths_deadline(const struct wend_paths *p);
+bool wend_paths_next_probe(struct wend_paths *p, struct wend_path_probe *ret);
+
+// Settles the choice; called by every verb above. The owner compares `generation`.
+void wend_paths_choose(struct wend_paths *p, wend_instant now);
+// The path that carries packets, or NULL.
+const struct wend_path *wend_paths_chosen(const struct wend_paths *p);
+// The best direct path that is up, or NULL; for handshake messages.
+const struct wend_path *wend_paths_direct(const struct wend_paths *p);
+
+void wend_paths_check(const struct wend_paths *p);
+
+#endif

@@ -1,0 +1,172 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Writes the seeds in tests/fuzz/corpus/ from the unit tests' vectors and a few made here.
+
+    tests/fuzz/make-corpus.py           writes them; files that a fuzzer found are left alone
+    tests/fuzz/make-corpus.py --check   fails if a seed is missing or differs
+"""
+
+import re
+import struct
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+VECTORS = HERE.parent / "unit" / "wire" / "stun_vectors.h"
+COOKIE = bytes.fromhex("2112a442")
+TRANSACTION = bytes(range(1, 13))
+
+
+def c_arrays(path):
+    """The byte arrays of a C header, by name."""
+    text = re.sub(r"//.*", "", path.read_text())
+    found = re.findall(r"const uint8_t (\w+)\[\d*\] = \{(.*?)\};", text, re.S)
+    return {name: bytes(int(n, 16) for n in re.findall(r"0x[0-9a-f]{2}", body))
+            for name, body in found}
+
+
+def attribute(kind, value):
+    return struct.pack(">HH", kind, len(value)) + value + bytes(-len(value) % 4)
+
+
+def stun_message(kind, *attributes):
+    body = b"".join(attributes)
+    return struct.pack(">HH", kind, len(body)) + COOKIE + TRANSACTION + body
+
+
+def stun():
+    seeds = c_arrays(VECTORS)
+    printed = seeds["rfc8489_sha256"]
+    seeds["rfc8489_sha256_right_length"] = printed[:3] + b"\x88" + printed[4:]
+    seeds["binding_request"] = stun_message(0x0001)
+    seeds["discovery_request"] = stun_message(
+        0x0001, attribute(0x0003, bytes([0, 0, 0, 6])), attribute(0x0027, b"\x12\x34"),
+        attribute(0x0026, bytes(20)))
+    seeds["discovery_response"] = stun_message(
+        0x0101, attribute(0x0020, bytes.fromhex("0001a147e112a643")),
+        attribute(0x0001, bytes.fromhex("00010050cb007109")),
+        attribute(0x802B, bytes.fromhex("00010d96c6336401")),
+        attribute(0x802C, bytes.fromhex("00020d97") + bytes.fromhex("20010db8") + bytes(12)))
+    seeds["unknown_attribute"] = stun_message(
+        0x0111, attribute(0x0009, b"\0\0\x04\x14Unknown Attribute"),
+        attribute(0x000A, b"\x00\x24\x7f\xff\x00\x19"))
+    seeds["try_alternate"] = stun_message(
+        0x0111, attribute(0x0009, b"\0\0\x03\0"), attribute(0x0014, b"example.org"),
+        attribute(0x0015, b"nonce"), attribute(0x8023, bytes.fromhex("00010d96c6336402")),
+        attribute(0x0008, bytes(20)), attribute(0x001C, bytes(16)))
+    # As verbs: method, class, transaction, capacity, then verb and detail each with its bytes.
+    head = b"\x00\x01\x02" + TRANSACTION + b"\x04\x00"
+    seeds["verbs_all"] = (head + b"\0\x04alice" + b"\x01\x02\x01\x0d\x96\x01\x02\x03\x04" +
+                          b"\x02\0\0\x0d\x96" + bytes(16) + b"\x03\x03" + b"\x04\0\x12\x34" +
+                          b"\x05\x03why" + b"\x06\x02\x7f\xff" + b"\x07\0\x01" + b"\x07\0\x04" +
+                          b"\0")
+    seeds["verbs_no_room"] = head[:-2] + b"\0\x20" + b"\0\x10" + bytes(16)
+    return seeds
+
+
+def session():
+    def message(kind, length):
+        return bytes([kind, 0, 0, 0]) + bytes(i % 256 for i in range(4, length))
+
+    return {
+        "wireguard_initiation": message(1, 148),
+        "wireguard_response": message(2, 92),
+        "cookie": message(3, 64),
+        "data_empty": message(4, 32),
+        "data": message(4, 96),
+        "initiation": message(5, 136),
+        "initiation_payload": message(5, 136 + 200),
+        "initiation_largest": message(5, 136 + 1024),
+        "response": message(6, 92),
+        "response_payload": message(6, 92 + 100),
+        "control": message(9, 80),
+        "not_zero": b"\x01\x01\0\0" + bytes(144),
+    }
+
+
+def frame():
+    def chunks(*parts):
+        return b"".join(bytes([len(part)]) + part for part in parts)
+
+    def pieces(stream, size):
+        return chunks(*(stream[i:i + size] for i in range(0, len(stream), size)))
+
+    small = b"\0\x01a\0\x05hello\0\x02ok"
+    largest = b"\x08\x00" + bytes(2048) + b"\0\x01z"
+    return {
+        "frame": bytes.fromhex("08000000cafebabe") + bytes([4, 0, 0, 0]) + bytes(28),
+        "hint_session": bytes.fromhex("07010000deadbeef"),
+        "hint_channel": bytes.fromhex("07020000cafebabe"),
+        "hint_source": bytes.fromhex("0703000000000000"),
+        "stream_whole": chunks(small),
+        "stream_bytes": pieces(small, 1),
+        "stream_threes": pieces(small, 3),
+        "stream_pauses": chunks(b"", b"\0", b"", b"\x03ab", b"", b"c\0\x01d"),
+        "stream_largest": pieces(largest, 250),
+        "stream_empty_datagram": chunks(b"\0\x01a\0\0\0\x01b"),
+        "stream_too_long": chunks(b"\0\x01a\x08", b"\x01zzz"),
+        "stream_unfinished": chunks(b"\0\x09abc"),
+    }
+
+
+def demux():
+    ipv4 = bytes.fromhex("4500001c0001400040110000" "64400002" "64400003") + bytes(8)
+    options = bytes.fromhex("460000180001400040060000" "64400002" "64400003") + bytes(4)
+    ipv6 = bytes.fromhex("6000000800001140") + bytes.fromhex("fd12") + bytes(13) + b"\x01" + \
+        bytes.fromhex("fd12") + bytes(13) + b"\x02" + bytes(8)
+    return {
+        "session_with_cookie_index": b"\x01\0\0\0" + COOKIE + bytes(140),
+        "stun_without_attributes": b"\x01\0\0\0" + COOKIE + bytes(12),
+        "stun_request": stun_message(0x0001, attribute(0x8022, b"wend")),
+        "stun_odd_length": b"\0\x01\0\x02" + COOKIE + bytes(14),
+        "hint": bytes.fromhex("0701000001020304"),
+        "frame": bytes.fromhex("0800000001020304ff"),
+        "control": b"\x09\0\0\0" + bytes(28),
+        "dtls": bytes.fromhex("16fefd0000000000000000000401000000"),
+        "turn_channel": bytes.fromhex("4000000401020304"),
+        "ipv4": ipv4,
+        "ipv4_options": options,
+        "ipv4_padded": ipv4 + bytes(4),
+        "ipv6": ipv6,
+    }
+
+
+def text():
+    lines = {
+        "ipv4": "192.0.2.1:3478", "ipv4_bare": "100.64.0.2", "ipv6": "[2001:db8::7]:5555",
+        "ipv6_bare": "fd12::1", "ipv6_full": "2001:db8:1:2:3:4:5:6",
+        "ipv6_mapped": "::ffff:1.2.3.4", "ipv6_any": "[::]:0", "port_too_large": "192.0.2.1:65536",
+        "leading_zero": "010.0.0.1",
+        "prefix_ipv4": "100.64.0.0/20", "prefix_ipv6": "fd12:3456::/32", "prefix_all": "0.0.0.0/0",
+        "prefix_host_bits": "10.0.0.1/8", "base64": "Zm9vYmE=", "base64_two": "Zg==",
+        "base64url": "_-8", "base64_not_canonical": "Zh==", "name": "laptop-2",
+        "name_bad": "-laptop", "empty": "",
+    }
+    return {name: line.encode() for name, line in lines.items()}
+
+
+def canary():
+    return {"wend": b"wend"}
+
+
+def main():
+    check = sys.argv[1:] == ["--check"]
+    if sys.argv[1:] and not check:
+        sys.exit("usage: make-corpus.py [--check]")
+    wrong = []
+    for target in (canary, demux, frame, session, stun, text):
+        folder = HERE / "corpus" / target.__name__
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, seed in target().items():
+            path = folder / name
+            if not check:
+                path.write_bytes(seed)
+            elif not path.is_file() or path.read_bytes() != seed:
+                wrong.append(str(path))
+    for path in wrong:
+        print(f"make-corpus.py: missing or different: {path}", file=sys.stderr)
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()

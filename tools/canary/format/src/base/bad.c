@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MIT
+int   wend_bad ( void ) { return   1; }

@@ -1,0 +1,2 @@
+#include "wire/above.h"
+#include <time.h>
