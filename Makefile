@@ -20,7 +20,8 @@ $(BUILD)/build.ninja:
 # Two devices behind NATs, a server, and what wend does between them: all on this machine.
 demo: build
 	@tools/deps build test
-	@WEND_BUILD=$(abspath $(BUILD)) /usr/bin/python3 tests/lab/demo.py
+	@WEND=$(abspath $(BUILD))/apps/wend WEND_WIRE=$(abspath $(BUILD))/sim/wend-wire \
+		/usr/bin/python3 tests/lab/demo.py
 
 # The last line of both is 'N passed, N failed, N skipped'.
 test:

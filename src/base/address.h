@@ -35,6 +35,8 @@ bool wend_address_is_usable(const struct wend_address *a);
 
 // Writes "1.2.3.4:5" or "[::1]:5"; always ends with a zero byte; returns `ret`.
 char *wend_address_format(const struct wend_address *a, char ret[static WEND_ADDRESS_TEXT_LEN]);
+// The same without port and brackets: "1.2.3.4", "::1".
+char *wend_address_format_ip(const struct wend_address *a, char ret[static WEND_ADDRESS_TEXT_LEN]);
 // Reads what format writes; also without a port, then `default_port`. IPv6 without a port may come
 // without brackets. Returns 0, or -EINVAL and `ret` is untouched.
 int wend_address_parse(const char *text, uint16_t default_port, struct wend_address *ret);

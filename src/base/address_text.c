@@ -253,6 +253,14 @@ char *wend_address_format(const struct wend_address *a, char ret[static WEND_ADD
     return ret;
 }
 
+char *wend_address_format_ip(const struct wend_address *a, char ret[static WEND_ADDRESS_TEXT_LEN])
+{
+    snprintf(ret, WEND_ADDRESS_TEXT_LEN, "none");
+    if (a->family != WEND_FAMILY_NONE)
+        write_ip(a->family, a->ip, ret, WEND_ADDRESS_TEXT_LEN);
+    return ret;
+}
+
 char *wend_prefix_format(const struct wend_prefix *p, char ret[static WEND_ADDRESS_TEXT_LEN])
 {
     char ip[WEND_ADDRESS_TEXT_LEN] = "none";

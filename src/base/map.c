@@ -50,8 +50,8 @@ bool wend_map_next(const struct wend_map *m, struct wend_map_cursor *c, uint32_t
 
 int wend_map_insert(struct wend_map *m, uint64_t hash, uint32_t slot)
 {
-    if (m->count >= wend_map_limit(m->mask + 1) || m->count == m->mask)
-        return -ENOSPC; // at least one place stays unused, or a search would not end early
+    if (m->count >= wend_map_limit(m->mask + 1))
+        return -ENOSPC;
     uint32_t at = home_of(m, hash);
     while (m->entries[at].used)
         at = (at + 1) & m->mask;

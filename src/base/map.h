@@ -40,10 +40,11 @@ struct wend_map_cursor {
     uint32_t left; // entries not looked at yet
 };
 
-// How many entries an array of `capacity` may hold: seven eighths, so that probes stay short.
+// How many entries an array of `capacity` may hold: seven eighths, so that probes stay short,
+// and in a small one all but one, so that they end.
 static inline uint32_t wend_map_limit(uint32_t capacity)
 {
-    return capacity - capacity / 8;
+    return capacity < 8 ? capacity - 1 : capacity - capacity / 8;
 }
 
 // `capacity` is a power of two of at least 2. Clears the array.

@@ -4,6 +4,8 @@
 //
 // Every function may be called from any thread. Output may be the same memory as an input unless
 // a function says otherwise. Temporary secrets are wiped before return; the caller wipes its own.
+//
+// libcrypto allocates a little in every call here but wend_blake2s_mac, wend_wipe and wend_equal.
 #ifndef WEND_CRYPTO_CRYPTO_H
 #define WEND_CRYPTO_CRYPTO_H
 

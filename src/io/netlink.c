@@ -184,6 +184,27 @@ int wend_netlink_address_remove(struct wend_netlink *n, int index, const struct 
     return order_address(n, &r, index, p);
 }
 
+static int take_route_type(const struct nlmsghdr *h, void *context)
+{
+    const struct rtmsg *info = mnl_nlmsg_get_payload(h);
+    if (mnl_nlmsg_get_payload_len(h) >= sizeof *info)
+        *(uint8_t *)context = info->rtm_type;
+    return MNL_CB_OK;
+}
+
+bool wend_netlink_is_local(struct wend_netlink *n, const struct wend_address *a)
+{
+    if (a->family == WEND_FAMILY_NONE)
+        return false;
+    struct request r;
+    uint8_t type = RTN_UNSPEC;
+    struct rtmsg *info = begin(&r, RTM_GETROUTE, 0, sizeof *info);
+    info->rtm_family = (uint8_t)wend_sockaddr_family(a->family);
+    info->rtm_dst_len = (uint8_t)(8 * ip_len(a->family));
+    mnl_attr_put(message(&r), RTA_DST, ip_len(a->family), a->ip);
+    return wend_netlink_exchange(n, message(&r), take_route_type, &type) == 0 && type == RTN_LOCAL;
+}
+
 // ---- Routes ----
 
 static int order_route(struct wend_netlink *n, struct request *r, const struct wend_route *route)

@@ -60,10 +60,14 @@ int wend_netlink_link_get(struct wend_netlink *n, int index, struct wend_link *r
 // Sets the interface up or down, and its MTU (0: as it is). IPv6 needs an MTU of 1,280.
 int wend_netlink_link_set(struct wend_netlink *n, int index, bool up, uint32_t mtu);
 
-// Adds an address, for use at once: IPv6 without duplicate address detection. -EEXIST: it is there
-// already. Removes it; -EADDRNOTAVAIL: it is not there.
+// Adds an address, IPv6 without duplicate address detection. -EEXIST: it is there already. The
+// kernel begins to deliver to an IPv6 address some milliseconds later: see wend_netlink_is_local.
+// Removes it; -EADDRNOTAVAIL: it is not there.
 int wend_netlink_address_add(struct wend_netlink *n, int index, const struct wend_prefix *p);
 int wend_netlink_address_remove(struct wend_netlink *n, int index, const struct wend_prefix *p);
+
+// Says whether packets to this address are delivered on this machine; false also on any error.
+bool wend_netlink_is_local(struct wend_netlink *n, const struct wend_address *a);
 
 // Adds a route; -EEXIST: one to this destination with this metric is there already. Removes it,
 // exactly this one; -ESRCH: it is not there.

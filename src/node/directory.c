@@ -132,8 +132,7 @@ static struct wend_seat *admit(struct wend_node *n, const uint8_t *key,
     const struct wend_pin *pin = NULL;
     enum wend_pin_conflict conflict = WEND_PIN_CONFLICT_NONE;
     // Our own name and address are nobody else's, whatever the pins say.
-    if (error == WEND_ERROR_NONE &&
-        (m.ipv4 == n->own.ipv4 || strcmp(m.name, n->own.name) == 0))
+    if (error == WEND_ERROR_NONE && (m.ipv4 == n->own.ipv4 || strcmp(m.name, n->own.name) == 0))
         error = WEND_ERROR_TAKEN;
     if (error == WEND_ERROR_NONE)
         error = wend_pins_add(&n->directory.pins, &m, seconds, &pin, &conflict);
@@ -163,8 +162,8 @@ static void set_status(struct wend_node *n, struct wend_seat *seat, const struct
 {
     const uint8_t status = wend_attribute_u8(a->status);
     const uint64_t epoch = wend_attribute_u64(a->epoch);
-    const bool appeared = status == WEND_STATUS_ONLINE &&
-                          (seat->status != WEND_STATUS_ONLINE || (epoch != 0 && epoch != seat->epoch));
+    const bool appeared = status == WEND_STATUS_ONLINE && (seat->status != WEND_STATUS_ONLINE ||
+                                                           (epoch != 0 && epoch != seat->epoch));
     const bool changed = seat->status != status || seat->withheld;
 
     seat->status = status;

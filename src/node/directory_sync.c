@@ -24,7 +24,8 @@ void wend_directory_sync(struct wend_node *n)
         d->behind = true;
         return;
     }
-    if (!n->registered) // the first thing after registration
+    d->sync_at = WEND_NEVER;
+    if (!n->registered) // it is the first thing after registration
         return;
     if (d->position.epoch == 0 || d->position.serial == 0) {
         d->whole = true;
@@ -107,8 +108,8 @@ void wend_directory_notified(struct wend_node *n, const struct wend_leg_event *e
         (void)wend_leg_respond(&n->leg, event, WEND_ERROR_MALFORMED, (struct wend_bytes){0});
         return;
     }
-    const bool fits = is_same_epoch(d, from) && is_same_epoch(d, to) &&
-                      from.serial <= d->position.serial;
+    const bool fits =
+        is_same_epoch(d, from) && is_same_epoch(d, to) && from.serial <= d->position.serial;
     if (fits && to.serial > d->position.serial && !d->syncing) {
         apply_all(n, a);
         d->position = to;

@@ -34,18 +34,19 @@ struct wend_node_config {
 
 enum wend_node_event_kind {
     WEND_NODE_NONE = 0,
-    WEND_NODE_READY,        // registered with the server; `address` is where it sees us
-    WEND_NODE_REFUSED,      // the server refuses us for good: error, text (revoked, expired, …)
-    WEND_NODE_SERVER_LOST,  // no server reachable (trying on)
-    WEND_NODE_OPEN_STREAM,  // connect `stream` to `address` (TCP), then wend_node_stream_opened
+    WEND_NODE_READY,       // registered with the server; `address` is where it sees us
+    WEND_NODE_REFUSED,     // the server refuses us for good: error, text (revoked, expired, …)
+    WEND_NODE_SERVER_LOST, // no server reachable (trying on)
+    WEND_NODE_OPEN_STREAM, // connect `stream` to `address` (TCP), then wend_node_stream_opened
     WEND_NODE_CLOSE_STREAM,
     WEND_NODE_STORE_NETWORK,     // a newer network record was accepted: bytes
     WEND_NODE_STORE_REVOCATIONS, // a newer revocation list was accepted: bytes
     WEND_NODE_STORE_PIN,         // slot's member was pinned: key, name, ipv4, invite, invite slot
     WEND_NODE_DROP_PIN,
-    WEND_NODE_MEMBER,       // slot's member appeared, changed its name or status, or went: log, names
-    WEND_NODE_PEER,         // slot's state or path changed: log
-    WEND_NODE_MEMBER_REFUSED, // the server told of a member that fails the rules: error, key in bytes
+    WEND_NODE_MEMBER, // slot's member appeared, changed its name or status, or went: log, names
+    WEND_NODE_PEER,   // slot's state or path changed: log
+    WEND_NODE_MEMBER_REFUSED,    // the server told of a member that fails the rules: error, key in
+                                 // bytes
     WEND_NODE_RESERVE_TIMESTAMP, // keep `unix_ns` as the new floor on disk
 };
 
@@ -62,7 +63,8 @@ struct wend_node_event {
 
 struct wend_node;
 
-// Bytes of memory a node needs (page-aligned by the owner, zeroed; pages never touched cost nothing).
+// Bytes of memory a node needs (page-aligned by the owner, zeroed; pages never touched cost
+// nothing).
 size_t wend_node_size(void);
 // Returns 0 and the node inside `memory`, or -EBADMSG when a record or the own chain is unsound.
 int wend_node_init(void *memory, const struct wend_node_config *config, uint64_t unix_ns,
@@ -73,7 +75,8 @@ void wend_node_start(struct wend_node *node, wend_instant now);
 // Resolved addresses of server `index` of the network record (DNS is the owner's business).
 void wend_node_set_server(struct wend_node *node, size_t index, const struct wend_address *at,
                           size_t count);
-// All addresses of real interfaces, overlay excluded by the node itself. Call at start and on change.
+// All addresses of real interfaces, overlay excluded by the node itself. Call at start and on
+// change.
 void wend_node_set_interfaces(struct wend_node *node, const struct wend_address *at, size_t count,
                               wend_instant now);
 void wend_node_restore_pin(struct wend_node *node, const struct wend_pin *pin);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What goes out of a node: queues between the call that makes something and the drain that takes it.
+// What goes out of a node: queues between the call that makes something and the drain that takes
+// it.
 #include <string.h>
 
 #include "node/node_state.h"
@@ -58,23 +59,38 @@ void wend_node_command_both(struct wend_node *n, const struct wend_command *comm
     wend_node_command_open(n, command);
 }
 
-bool wend_node_next_datagram(struct wend_node *n, struct wend_datagram *ret)
+static bool next_queued(struct wend_node *n, struct wend_datagram *ret)
 {
-    if (n->out_peeked) {
-        wend_ring_release(&n->out);
-        n->out_peeked = false;
-    }
-    // The leg first: what opens a channel goes before what uses it.
-    if (n->leg_made && wend_leg_next_datagram(&n->leg, ret))
-        return true;
     size_t len;
     const uint8_t *at = wend_ring_peek(&n->out, &len);
+
     if (at == NULL)
         return false;
     memcpy(ret, at, sizeof *ret);
     ret->bytes.at = at + sizeof *ret;
     n->out_peeked = true;
     return true;
+}
+
+bool wend_node_next_datagram(struct wend_node *n, struct wend_datagram *ret)
+{
+    if (n->out_peeked) {
+        wend_ring_release(&n->out);
+        n->out_peeked = false;
+    }
+    // The leg first: what opens a channel goes before what uses it. At the end the other way round:
+    // Goodbyes pass through channels that Release closes.
+    if (!n->closing && n->leg_made && wend_leg_next_datagram(&n->leg, ret))
+        return true;
+    if (next_queued(n, ret))
+        return true;
+    if (!n->closing || !n->leg_made)
+        return false;
+    if (wend_leg_next_datagram(&n->leg, ret))
+        return true;
+    wend_leg_close(&n->leg);
+    n->leg_made = false;
+    return false;
 }
 
 bool wend_node_next_event(struct wend_node *n, struct wend_node_event *ret)

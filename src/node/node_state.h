@@ -41,9 +41,9 @@
 // A member of the network, at its slot. Zeroed: free.
 struct wend_seat {
     bool used;
-    bool told;     // the data plane knows the slot
-    bool withheld; // the server calls it removed; goes when its contact does
-    uint8_t status; // enum wend_status
+    bool told;        // the data plane knows the slot
+    bool withheld;    // the server calls it removed; goes when its contact does
+    uint8_t status;   // enum wend_status
     uint32_t contact; // 1 + index; 0: not in use
     uint32_t mark;    // of the last whole subscription that named it
     uint64_t epoch;
@@ -85,15 +85,16 @@ struct wend_contact {
     struct wend_session session;
     uint8_t initiation[WEND_INITIATION_MAX];
     uint8_t response[WEND_RESPONSE_MAX];
-    uint16_t sent_len;    // of the initiation last drained, in sent_initiation
-    uint32_t starting;    // index of the handshake under way, 0: none
-    wend_instant began;   // this handshake
+    uint16_t sent_len;  // of the initiation last drained, in sent_initiation
+    uint32_t starting;  // index of the handshake under way, 0: none
+    wend_instant began; // this handshake
     uint8_t sent_initiation[WEND_INITIATION_MAX];
     struct wend_contact_pair pairs[WEND_CONTACT_PAIRS];
     uint32_t sending; // local index of the pair the sealing half has; 0: none
 
     uint32_t channel; // 0: none
     bool calling;     // a Peer Service Request is under way
+    bool keepalive;   // to be sent once the sealing half knows keys and way
     struct wend_paths paths;
     bool way_told;
     uint32_t way_generation; // of paths, when the sealing half was told
@@ -102,8 +103,9 @@ struct wend_contact {
     struct wend_candidates theirs;
     uint32_t their_generation;
     wend_duration their_server_rtt;
-    wend_instant hold_until; // probes to reflexive candidates wait, on the called side
-    uint32_t told_generation; // of our candidates, as the peer confirmed
+    wend_instant hold_until;     // probes to reflexive candidates wait, on the called side
+    uint32_t offered_generation; // of our candidates, in the handshake under way
+    uint32_t told_generation;    // as the peer confirmed
     wend_instant tell_at;
     wend_duration tell_after;
     uint32_t last_id;
@@ -157,7 +159,6 @@ struct wend_fetch {
     uint32_t slot;           // the peer it comes from
     bool from_peer;
     uint32_t offset, size;
-    uint32_t id; // of the request to the peer
     uint8_t tries;
     wend_instant retry_at;
     uint8_t buffer[WEND_REVOCATION_LIST_MAX];
@@ -172,7 +173,7 @@ struct wend_records {
     struct wend_revocation_list revocations; // serial 0: none
     struct wend_trust trust;
     uint64_t server_network, server_revocations; // serials the server told
-    wend_instant not_before; // after a fetch that led nowhere
+    wend_instant not_before;                     // after a fetch that led nowhere
     struct wend_fetch fetch;
 };
 
@@ -210,7 +211,6 @@ struct wend_node {
 
     struct wend_address interfaces[WEND_INTERFACES_MAX];
     size_t interface_count;
-    bool interfaces_known;
     struct wend_candidates ours;
     uint32_t generation; // of `ours`; 1 at first
     struct wend_budget budget;
@@ -259,7 +259,7 @@ static inline uint64_t wend_node_unix_seconds(const struct wend_node *n)
     return n->unix_ns / 1000000000;
 }
 // A hint to whoever sent us something for an index that we do not know, within limits.
-void wend_node_hint(struct wend_node *n, const struct wend_origin *origin, uint32_t index_le);
+void wend_node_hint(struct wend_node *n, const struct wend_origin *origin, uint32_t index);
 // Emits RESERVE_TIMESTAMP ahead of labels that come near the floor.
 void wend_node_reserve_labels(struct wend_node *n);
 

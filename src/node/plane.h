@@ -2,12 +2,12 @@
 // The data plane's vocabulary: what the node tells the two halves that move packets, and what they
 // tell back.
 //
-// The node (control) runs in one thread. The sealing half (seal.h: IP packets in, datagrams out) and
-// the opening half (open.h: datagrams in, IP packets out) run in a thread each, or in turn in the
-// simulator. They share no state: each owns its tables, learns of changes by commands that arrive in
-// order through a ring (base/ring.h), and says what the node must know by notices through another.
-// A peer is known by its slot, a small number that the node gives out. Counters are per slot,
-// written by one half with relaxed atomics and read by the node.
+// The node (control) runs in one thread. The sealing half (seal.h: IP packets in, datagrams out)
+// and the opening half (open.h: datagrams in, IP packets out) run in a thread each, or in turn in
+// the simulator. They share no state: each owns its tables, learns of changes by commands that
+// arrive in order through a ring (base/ring.h), and says what the node must know by notices through
+// another. A peer is known by its slot, a small number that the node gives out. Counters are per
+// slot, written by one half with relaxed atomics and read by the node.
 #ifndef WEND_NODE_PLANE_H
 #define WEND_NODE_PLANE_H
 

@@ -4,18 +4,17 @@
 #include "node/records.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "node/contact.h"
 #include "node/directory.h"
 #include "node/server.h"
 
-#define PART_MAX    1000 // bytes of a record in an answer of ours
-#define PATIENCE    WEND_S(15)
-#define PEER_RETRY  WEND_MS(500)
-#define PEER_TRIES  8
-#define NOT_BEFORE  WEND_S(60)
+#define PART_MAX   1000 // bytes of a record in an answer of ours
+#define PATIENCE   WEND_S(15)
+#define PEER_RETRY WEND_MS(500)
+#define PEER_TRIES 8
+#define NOT_BEFORE WEND_S(60)
 
 static struct wend_bytes network_bytes(const struct wend_records *r)
 {
@@ -75,7 +74,7 @@ static void ask_peer(struct wend_node *n, struct wend_bytes body)
     }
     f->tries++;
     f->retry_at = n->now + PEER_RETRY;
-    f->id = wend_contact_request(n, &n->contacts[contact - 1], WEND_CONTROL_FETCH, body);
+    wend_contact_request(n, &n->contacts[contact - 1], WEND_CONTROL_FETCH, body);
 }
 
 // Asks for the part at `offset`.
@@ -182,8 +181,8 @@ static void take_network(struct wend_node *n, struct wend_bytes in)
     r->network_len = in.len;
     r->network = newer;
     end_fetch(r);
-    wend_node_raise(n, &(struct wend_node_event){.kind = WEND_NODE_STORE_NETWORK,
-                                                 .bytes = network_bytes(r)});
+    wend_node_raise(
+        n, &(struct wend_node_event){.kind = WEND_NODE_STORE_NETWORK, .bytes = network_bytes(r)});
     wend_server_network_changed(n);
 }
 
@@ -241,7 +240,7 @@ void wend_records_fetched_from_peer(struct wend_node *n, uint32_t slot,
 {
     const struct wend_fetch *f = &n->records.fetch;
 
-    if (f->object == WEND_OBJECT_NONE || !f->from_peer || f->slot != slot || f->id != response->id)
+    if (f->object == WEND_OBJECT_NONE || !f->from_peer || f->slot != slot)
         return;
     struct wend_attributes a;
     const bool failed = wend_attributes_parse(response->attributes, &a) != 0 || a.error.at != NULL;
@@ -266,9 +265,9 @@ enum wend_error wend_records_serve(const struct wend_node *n, const struct wend_
     wend_attribute_put_u8(w, WEND_ATTRIBUTE_OBJECT, object);
     wend_attribute_put_u32(w, WEND_ATTRIBUTE_OFFSET, offset);
     wend_attribute_put_u32(w, WEND_ATTRIBUTE_SIZE, (uint32_t)whole.len);
-    wend_attribute_put(w, WEND_ATTRIBUTE_PART,
-                       (struct wend_bytes){.at = whole.at + offset,
-                                           .len = left < PART_MAX ? left : PART_MAX});
+    wend_attribute_put(
+        w, WEND_ATTRIBUTE_PART,
+        (struct wend_bytes){.at = whole.at + offset, .len = left < PART_MAX ? left : PART_MAX});
     return WEND_ERROR_NONE;
 }
 

@@ -34,7 +34,7 @@ struct wend_peer_view {
     size_t path_used; // index in paths, or path_count when none
     size_t path_count;
     struct wend_path_view paths[WEND_VIEW_PATHS_MAX];
-    wend_instant contact_started; // first packet of this contact; WEND_NEVER: none
+    wend_instant contact_started;             // first packet of this contact; WEND_NEVER: none
     wend_duration first_packet, direct_after; // since contact_started; -1: not yet
     uint32_t switches;
     bool early_data;
@@ -55,7 +55,8 @@ struct wend_self_view {
 void wend_node_self(const struct wend_node *node, struct wend_self_view *ret);
 size_t wend_node_member_count(const struct wend_node *node);
 // Slots rise; returns false at the end. Start with *cursor 0.
-bool wend_node_next_peer(const struct wend_node *node, uint32_t *cursor, struct wend_peer_view *ret);
+bool wend_node_next_peer(const struct wend_node *node, uint32_t *cursor,
+                         struct wend_peer_view *ret);
 const struct wend_drops *wend_node_drops(const struct wend_node *node);
 
 #endif

@@ -10,7 +10,8 @@
 
 #define RETRY_FIRST WEND_S(5)
 #define RETRY_MAX   WEND_S(300)
-#define STALE_AFTER WEND_S(30) // a NAT may have closed the mapping of a path not heard for this long
+#define STALE_AFTER                                                                                \
+    WEND_S(30) // a NAT may have closed the mapping of a path not heard for this long
 
 void wend_paths_init(struct wend_paths *p)
 {

@@ -36,10 +36,10 @@ enum wend_paths_use {
 
 struct wend_paths {
     struct wend_path path[WEND_PATHS_MAX + 1]; // the last is the relay
-    uint32_t used;       // direct entries in use, they are never moved
-    uint32_t chosen;     // index, WEND_PATHS_RELAY or WEND_PATHS_NONE
-    uint32_t generation; // rises whenever `chosen` stands for another way
-    uint32_t names;      // last name given out
+    uint32_t used;                             // direct entries in use, they are never moved
+    uint32_t chosen;                           // index, WEND_PATHS_RELAY or WEND_PATHS_NONE
+    uint32_t generation;                       // rises whenever `chosen` stands for another way
+    uint32_t names;                            // last name given out
     enum wend_paths_use use;
     bool relay_open;
     wend_instant retry_at; // WEND_NEVER: no retry planned

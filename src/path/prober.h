@@ -7,7 +7,8 @@
 //         and consent freshness (RFC 7675).
 // Timing: PROBING sends at 0, 50, 150, 350, 750 and 1,550 ms; RFC 8445 section 14 would say 500 ms
 //         apart. A path that is up is probed every 500 ms in use and every 15 s otherwise; a probe
-//         unanswered after RTT + 100 ms is repeated every 100 ms, and the fifth silent one fails it.
+//         unanswered after RTT + 100 ms is repeated every 100 ms, and the fifth silent one fails
+//         it.
 //
 // Owns no socket, clock or memory. Not thread-safe. Embeddable, no destructor. A zeroed prober is
 // in state NONE and does nothing.
@@ -44,8 +45,8 @@ struct wend_prober {
     uint8_t tries; // PROBING: probes sent so far; up: probes sent since the last answer
     uint8_t place; // where the next probe goes in `sent`
     uint8_t history_len;
-    bool due;         // a probe waits to be drained
-    uint32_t history; // newest probe in bit 0; 1: answered
+    bool due;                                // a probe waits to be drained
+    uint32_t history;                        // newest probe in bit 0; 1: answered
     wend_instant sent[WEND_PROBER_INFLIGHT]; // 0: free or answered
     wend_instant next;                       // WEND_NEVER: nothing planned
     wend_instant heard;                      // last answer; 0: never

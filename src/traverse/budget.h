@@ -3,9 +3,9 @@
 // whoever lives there. At most 20 unanswered probes go to one IP address in a minute, over all
 // peers (docs/protocol.md section 7.2; the worry is RFC 8445's section 19.5.1).
 //
-// Sliding: each probe is remembered by its instant for 60 s, an answer strikes it out. The table has
-// 128 sets of 8 addresses each, found by a keyed hash; when all 8 of a set are busy, probes to yet
-// another address of that set are refused. Not thread-safe. About 180 KiB, embeddable.
+// Sliding: each probe is remembered by its instant for 60 s, an answer strikes it out. The table
+// has 128 sets of 8 addresses each, found by a keyed hash; when all 8 of a set are busy, probes to
+// yet another address of that set are refused. Not thread-safe. About 180 KiB, embeddable.
 #ifndef WEND_TRAVERSE_BUDGET_H
 #define WEND_TRAVERSE_BUDGET_H
 
@@ -22,7 +22,7 @@
 #define WEND_BUDGET_WAYS   8
 
 struct wend_budget_entry {
-    struct wend_address ip; // port 0; family NONE: free
+    struct wend_address ip;                 // port 0; family NONE: free
     wend_instant spent[WEND_BUDGET_PROBES]; // 0: free
 };
 

@@ -115,8 +115,8 @@ static const struct row mandatory[] = {
 };
 
 static const struct row optional[] = {
-    [WEND_ATTRIBUTE_SERVER_RTT & ~WEND_OPTIONAL] = SIZED(server_rtt, 4),
-    [WEND_ATTRIBUTE_EARLY_DATA & ~WEND_OPTIONAL] = BYTES(early_data),
+    [WEND_ATTRIBUTE_SERVER_RTT & (WEND_OPTIONAL - 1)] = SIZED(server_rtt, 4),
+    [WEND_ATTRIBUTE_EARLY_DATA & (WEND_OPTIONAL - 1)] = BYTES(early_data),
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -125,7 +125,7 @@ static const struct row *find_row(uint16_t type)
 {
     const struct row *table = type & WEND_OPTIONAL ? optional : mandatory;
     const size_t count = type & WEND_OPTIONAL ? COUNT(optional) : COUNT(mandatory);
-    const size_t index = type & ~WEND_OPTIONAL;
+    const size_t index = type & (WEND_OPTIONAL - 1);
     // `all` is the first member of the struct, so that no row's field is at offset 0.
     return index < count && table[index].field != 0 ? &table[index] : NULL;
 }

@@ -131,6 +131,52 @@ def demux():
     }
 
 
+def offload():
+    # Split: choice, flags, type, size, checksum start and offset, longest piece; then the packet.
+    def split(kind, start, offset, packet):
+        return struct.pack(">BBBHHHH", 0, 1, kind, 100, start, offset, 1500) + packet
+
+    def tcp(flags):
+        return (bytes.fromhex("1389 01bb 00000001 00000002 50") + bytes([flags]) +
+                bytes.fromhex("0100 1234 0000") + bytes(350))
+
+    def udp(length):
+        return struct.pack(">HHHH", 5001, 443, length, 0x1234) + bytes(length - 8)
+
+    def ipv4(protocol, rest):
+        return struct.pack(">BBHHBBBBH", 0x45, 0, 20 + len(rest), 7, 64, 0, 61, protocol, 0) + \
+            bytes([100, 64, 0, 1, 100, 64, 0, 2]) + rest
+
+    def ipv6(protocol, rest):
+        return struct.pack(">IHBB", 0x60000000, len(rest), protocol, 61) + \
+            bytes([0xFD] + 14 * [0] + [1] + [0xFD] + 14 * [0] + [2]) + rest
+
+    # Coalesce: choice, then verbs of seven bytes, as fuzz_offload.c reads them.
+    def batch(choice, *verbs):
+        return bytes([choice]) + b"".join(verbs)
+
+    def packet(verb, length=200, number=0, flags=0x10, damage=0):
+        return struct.pack(">BBHBBB", verb, length, number, flags, 7, damage)
+
+    whole = ipv4(6, tcp(0x10))[:100]
+    return {
+        "split_tcp4": split(1, 20, 16, ipv4(6, tcp(0x99))),
+        "split_tcp6": split(4, 40, 16, ipv6(6, tcp(0x18))),
+        "split_udp4": split(5, 20, 6, ipv4(17, udp(333))),
+        "split_udp6": split(5, 40, 6, ipv6(17, udp(333))),
+        "split_whole": split(0, 20, 16, ipv4(6, tcp(0x10))),
+        "tcp4": batch(1, *(packet(3, number=n) for n in range(5)), packet(3, 30, 5)),
+        "tcp6": batch(1, *[packet(2)] * 90),
+        "udp4": batch(3, *(packet(1, number=n) for n in range(70))),
+        "udp6": batch(3, *[packet(0)] * 5, packet(0, 9)), "udp_alone": batch(1, *[packet(0)] * 3),
+        "mixed": batch(3, *(packet(n & 3, number=n // 4) for n in range(40))),
+        "damaged": batch(3, packet(3), packet(0x23, number=1, damage=40), packet(3, number=2)),
+        "push": batch(1, packet(3), packet(0x43, number=1, flags=0x18), packet(3, number=2)),
+        "gap": batch(1, packet(3), packet(0x83, number=1), packet(3, number=2)),
+        "raw": batch(3, packet(3), b"\x1c" + bytes([len(whole)]) + whole, packet(3, number=1)),
+    }
+
+
 def text():
     lines = {
         "ipv4": "192.0.2.1:3478", "ipv4_bare": "100.64.0.2", "ipv6": "[2001:db8::7]:5555",
@@ -154,7 +200,7 @@ def main():
     if sys.argv[1:] and not check:
         sys.exit("usage: make-corpus.py [--check]")
     wrong = []
-    for target in (canary, demux, frame, session, stun, text):
+    for target in (canary, demux, frame, offload, session, stun, text):
         folder = HERE / "corpus" / target.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, seed in target().items():

@@ -204,8 +204,9 @@ def _nat_table(nat, external, lan):
     learn, inbound = [], []
     if nat.filtering != "apdf" or nat.hairpin:
         learn.append(
-            'oifname "wan" ct direction original ct status snat meta l4proto udp update @eim { udp sport '
-            f"timeout {nat.stream_timeout}s : ct original ip saddr . ct original proto-src }}"
+            'oifname "wan" ct direction original ct status snat meta l4proto udp '
+            f"update @eim {{ udp sport timeout {nat.stream_timeout}s : "
+            "ct original ip saddr . ct original proto-src }"
         )
     if nat.filtering == "adf":
         learn.append(

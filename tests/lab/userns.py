@@ -6,10 +6,12 @@ import sys
 
 MARK = "WEND_LAB_USERNS"
 UNSHARE = ["unshare", "-Urnm", "--map-root-user"]
-# A /run and an /etc of our own, since ip(8) keeps its namespaces and their files there.
+# A /run and an /etc of our own, since ip(8) keeps its namespaces and their files there; and room
+# for pytest, which would take root's folder in /tmp for its own.
 SETUP = """
-mount -t tmpfs tmpfs /run && mkdir /run/netns /run/etc && { cp -r /etc/. /run/etc/ 2>/dev/null; true; } &&
-mount --bind /run/etc /etc && exec "$@"
+mount -t tmpfs tmpfs /run && mkdir /run/netns /run/etc /run/pytest &&
+{ cp -r /etc/. /run/etc/ 2>/dev/null; true; } && mount --bind /run/etc /etc &&
+export PYTEST_DEBUG_TEMPROOT=/run/pytest && exec "$@"
 """
 
 

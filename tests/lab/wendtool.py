@@ -72,7 +72,8 @@ class Network:
         self.state = os.path.join(self.admin.dir, f"admin-{name}")
         claim = private_file(self.admin, f"claim-{name}", server.claim())
         command = ["network", "new", name, "--claim", f"@{claim}"]
-        self.first_invite = self._invite_in(self._run(*command, *(["--pool", pool] if pool else [])))
+        command += ["--pool", pool] if pool else []
+        self.first_invite = self._invite_in(self._run(*command))
 
     def _run(self, *words):
         return self.admin.run([wend(), *words, "--state", self.state]).stdout

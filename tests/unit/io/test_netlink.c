@@ -189,6 +189,9 @@ static void test_routes(void **state)
     assert_int_equal(wend_netlink_route_add(&net, &r), -EINVAL);
     const struct wend_prefix pool = prefix("100.64.0.0", 20); // came with the address
     assert_non_null(find_route(&pool));
+    const struct wend_address own_address = address("100.64.0.2"), far = address("100.64.0.3");
+    assert_true(wend_netlink_is_local(&net, &own_address));
+    assert_false(wend_netlink_is_local(&net, &far));
     const struct wend_prefix own = prefix("127.0.0.0", 8); // the local table is not listed
     assert_null(find_route(&own));
 }
@@ -216,7 +219,6 @@ static void test_monitor(void **state)
     const struct wend_route r = {.destination = prefix("10.77.0.0", 16), .index = tun.index};
     struct wend_link_event e;
     assert_int_equal(wend_monitor_open(&monitor), 0);
-    assert_false(wend_monitor_next(&monitor, &e));
     wend_netlink_address_add(&net, tun.index, &v4);
     assert_true(wait_event(WEND_LINK_ADDRESS_ADDED, &v4, &e));
     assert_int_equal(e.index, tun.index);
@@ -251,8 +253,10 @@ static void test_monitor_merges(void **state)
     }
     int about = 0;
     while (wend_monitor_next(&monitor, &e)) {
-        assert_int_not_equal(e.kind, WEND_LINK_ADDRESS_REMOVED);
-        about += e.kind == WEND_LINK_ADDRESS_ADDED && memcmp(&e.prefix, &p, sizeof p) == 0;
+        if (memcmp(&e.prefix, &p, sizeof p) != 0 || e.kind == WEND_LINK_ROUTE_ADDED)
+            continue; // the kernel has a link-local address of its own to announce
+        assert_int_equal(e.kind, WEND_LINK_ADDRESS_ADDED);
+        about++;
     }
     assert_int_equal(about, 1);
 }
@@ -270,7 +274,8 @@ static void test_monitor_overflow(void **state)
     }
     assert_true(wend_monitor_next(&monitor, &e));
     assert_int_equal(e.kind, WEND_LINK_LOST);
-    assert_false(wend_monitor_next(&monitor, &e));
+    while (wend_monitor_next(&monitor, &e))
+        assert_int_not_equal(e.kind, WEND_LINK_LOST);
 }
 
 // ---- What another program takes away ----

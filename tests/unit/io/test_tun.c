@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "../wire/offload_packets.h"
+#include "io/clock.h"
 #include "io/interface.h"
 #include "io/tun.h"
 #include "io/udp.h"
@@ -80,16 +81,25 @@ static void need_namespace(void)
         skip();
 }
 
-static void open_socket(int version)
-{
-    const struct wend_udp_config c = {.local = address(NEAR)};
-    assert_int_equal(wend_udp_open(&socket_, &c), 0);
-}
-
 static bool readable(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
     return poll(&p, 1, 2000) == 1;
+}
+
+// The kernel finishes an IPv6 address in a worker of its own.
+static void wait_until_local(const struct wend_address *a)
+{
+    const wend_instant deadline = wend_clock_now() + WEND_S(2);
+    while (!wend_netlink_is_local(&net, a))
+        assert_true(wend_clock_now() < deadline);
+}
+
+static void open_socket(int version)
+{
+    const struct wend_udp_config c = {.local = address(NEAR)};
+    wait_until_local(&c.local);
+    assert_int_equal(wend_udp_open(&socket_, &c), 0);
 }
 
 static void test_open(void **state)

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// `wend serve`: the relay machine with sockets, disk, clock and signals around it.
+//
+//   serve.c         start, loop, timer, signals, counters
+//   serve_store.c   events of the machine: to the disk, to the log
+//   serve_udp.c     datagrams in batches; runs that are relayed leave as they came
+//   serve_stream.c  TCP: framing, bounded queues
+//   serve_claim.c   which addresses a claim code names
+//
+// One thread, one libuv loop. Each turn: receive a batch, make durable what must be, send.
+#ifndef WEND_IO_SERVE_H
+#define WEND_IO_SERVE_H
+
+#include "io/store_server.h"
+
+#define WEND_SERVE_LISTENS_MAX 8
+#define WEND_SERVE_PORT        3478
+
+struct wend_serve_config {
+    const char *state;
+    struct wend_address listen[WEND_SERVE_LISTENS_MAX]; // none: any address, both families
+    size_t listen_count;
+    struct wend_address alternate;         // family NONE: none
+    struct wend_server_address public_one; // what a claim names instead; host and family empty: none
+};
+
+// What failed, for one line on standard error.
+struct wend_serve_failure {
+    const char *what;
+    char value[160];
+    const char *fix;
+};
+
+// Serves until SIGTERM or SIGINT. Prints `ready …` and `claim …` on standard output.
+// Returns 0, or -errno with `ret` filled in.
+int wend_serve_run(const struct wend_serve_config *config, struct wend_serve_failure *ret);
+
+// The text of a claim code of this state: keys, addresses and `secret`. Returns 0, -ENOENT when no
+// server has run with this state, or -EIO.
+int wend_serve_claim_text(struct wend_server_store *s,
+                          const uint8_t secret[static WEND_CLAIM_SECRET_LEN],
+                          char ret[static WEND_CLAIM_TEXT_SIZE]);
+
+#endif

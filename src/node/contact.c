@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: MIT
+#include "node/contact.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "node/directory.h"
+#include "node/records.h"
+
+#define WANTED_FOR  WEND_S(120) // docs/protocol.md section 7.2
+#define ACTIVE_FOR  WEND_S(10)
+#define TICK_ACTIVE WEND_MS(250)
+#define TICK_IDLE   WEND_S(1)
+#define ASK_AGAIN   WEND_S(1)
+
+struct wend_seat *wend_contact_seat(struct wend_node *n, const struct wend_contact *c)
+{
+    return &n->directory.seats[c->slot];
+}
+
+struct wend_contact *wend_contact_of(struct wend_node *n, uint32_t slot)
+{
+    if (slot >= n->directory.high || !n->directory.seats[slot].used)
+        return NULL;
+    const uint32_t contact = n->directory.seats[slot].contact;
+    return contact != 0 ? &n->contacts[contact - 1] : NULL;
+}
+
+bool wend_contact_is_wanted(const struct wend_node *n, const struct wend_contact *c)
+{
+    return n->now - c->wanted_at < WANTED_FOR;
+}
+
+// --- opening and closing ---
+
+static struct wend_contact *find_room(struct wend_node *n, bool evict)
+{
+    struct wend_contact *oldest = NULL;
+
+    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
+        struct wend_contact *c = &n->contacts[i];
+        if (!c->used)
+            return c;
+        if (oldest == NULL || c->wanted_at < oldest->wanted_at)
+            oldest = c;
+    }
+    if (!evict && wend_contact_is_wanted(n, oldest))
+        return NULL;
+    wend_contact_close(n, oldest);
+    return oldest;
+}
+
+static void init(struct wend_node *n, struct wend_contact *c, uint32_t slot,
+                 const struct wend_remote *remote)
+{
+    const struct wend_session_buffers buffers = {
+        .initiation = c->initiation,
+        .initiation_max = sizeof c->initiation,
+        .response = c->response,
+        .response_max = sizeof c->response,
+    };
+
+    memset(c, 0, sizeof *c);
+    c->used = true;
+    c->slot = slot;
+    wend_session_init(&c->session, &n->session_config, &buffers, remote);
+    wend_session_set_floor(&c->session, &n->directory.seats[slot].label);
+    wend_paths_init(&c->paths);
+    c->wanted_at = n->now;
+    c->tick_at = n->now + TICK_ACTIVE;
+    c->tell_at = WEND_NEVER;
+    c->started = n->now;
+    c->first_packet = c->direct_after = -1;
+    n->contact_count++;
+    n->directory.seats[slot].contact = 1 + (uint32_t)(c - n->contacts);
+}
+
+struct wend_contact *wend_contact_open(struct wend_node *n, uint32_t slot, bool evict)
+{
+    struct wend_contact *c = wend_contact_of(n, slot);
+    struct wend_remote remote;
+
+    if (c != NULL)
+        return c;
+    if (n->refused || n->closing || slot >= n->directory.high || !n->directory.seats[slot].used)
+        return NULL;
+    if (wend_remote_init(&remote, n->config.identity, n->directory.seats[slot].member.key) != 0)
+        return NULL;
+    c = find_room(n, evict);
+    if (c != NULL)
+        init(n, c, slot, &remote);
+    wend_wipe(&remote, sizeof remote);
+    return c;
+}
+
+// What the data plane holds of this peer, but for its addresses.
+static void withdraw(struct wend_node *n, struct wend_contact *c)
+{
+    for (uint32_t i = 0; i < WEND_CONTACT_PAIRS; i++) {
+        const uint32_t index = c->pairs[i].local_index;
+        if (index == 0)
+            continue;
+        wend_contact_forget_index(n, c, index);
+        wend_node_command_open(n, &(struct wend_command){.kind = WEND_COMMAND_KEYS_GONE,
+                                                         .slot = c->slot,
+                                                         .local_index = index});
+    }
+    if (c->starting != 0)
+        wend_contact_forget_index(n, c, c->starting);
+    if (c->sending != 0)
+        wend_node_command_seal(
+            n, &(struct wend_command){.kind = WEND_COMMAND_KEYS_GONE, .slot = c->slot});
+    if (c->way_told)
+        wend_node_command_seal(n,
+                               &(struct wend_command){.kind = WEND_COMMAND_PATH, .slot = c->slot});
+    wend_node_command_seal(
+        n, &(struct wend_command){.kind = WEND_COMMAND_FLUSH_DROP, .slot = c->slot});
+}
+
+void wend_contact_close(struct wend_node *n, struct wend_contact *c)
+{
+    struct wend_seat *seat = wend_contact_seat(n, c);
+    struct wend_node_event e = {.kind = WEND_NODE_PEER, .slot = c->slot};
+
+    withdraw(n, c);
+    wend_session_close(&c->session);
+    wend_heap_remove(&n->timers, &c->timer);
+    wend_records_peer_gone(n, c->slot);
+    seat->contact = 0;
+    wend_wipe(c, sizeof *c);
+    n->contact_count--;
+    (void)snprintf(e.text, sizeof e.text, "peer=%s state=idle", seat->member.name);
+    wend_node_raise(n, &e);
+    if (seat->withheld)
+        wend_directory_remove(n, seat, "removed");
+}
+
+// --- settling ---
+
+static enum wend_paths_use use_of(const struct wend_node *n, const struct wend_contact *c)
+{
+    const wend_duration unused = n->now - c->wanted_at;
+
+    if (c->sending == 0 || unused >= WANTED_FOR)
+        return WEND_PATHS_IDLE;
+    return unused < ACTIVE_FOR ? WEND_PATHS_ACTIVE : WEND_PATHS_WANTED;
+}
+
+// Keys without a way: the relay is asked for again, which takes a handshake with it.
+static void mind_way(struct wend_node *n, struct wend_contact *c)
+{
+    const struct wend_path *relay = &c->paths.path[WEND_PATHS_RELAY];
+
+    if (c->channel != 0 && relay->prober.state == WEND_PATH_STATE_FAILED)
+        wend_contact_void_channel(c);
+    if (c->sending == 0 || c->channel != 0 || !wend_contact_is_wanted(n, c) || c->starting != 0)
+        return;
+    if (wend_paths_direct(&c->paths) != NULL || c->ask_at > n->now)
+        return;
+    c->ask_at = n->now + ASK_AGAIN;
+    wend_contact_start(n, c);
+}
+
+static wend_instant deadline(const struct wend_contact *c)
+{
+    wend_instant least = wend_instant_min(c->tick_at, c->tell_at);
+
+    least = wend_instant_min(least, wend_session_deadline(&c->session));
+    return wend_instant_min(least, wend_paths_deadline(&c->paths));
+}
+
+void wend_contact_settle(struct wend_node *n, struct wend_contact *c)
+{
+    wend_contact_take_events(n, c);
+    wend_paths_set_use(&c->paths, use_of(n, c), n->now);
+    wend_paths_expire(&c->paths, n->now);
+    mind_way(n, c);
+    wend_contact_take_events(n, c); // what mind_way may have begun
+    wend_contact_take_datagrams(n, c, NULL);
+    wend_contact_send_probes(n, c);
+    wend_contact_tell_way(n, c);
+    if (c->keepalive && c->sending != 0 && c->way_told)
+        wend_node_command_seal(
+            n, &(struct wend_command){.kind = WEND_COMMAND_KEEPALIVE, .slot = c->slot});
+    c->keepalive = false;
+    wend_assert(wend_heap_set(&n->timers, &c->timer, deadline(c)) == 0);
+}
+
+// --- what the user's packets say ---
+
+static wend_instant load(const _Atomic int64_t *at, wend_instant now)
+{
+    const wend_instant seen = atomic_load_explicit(at, memory_order_relaxed);
+
+    return seen < now ? seen : now;
+}
+
+// Tells the session what passed since the last tick, in the order in which it did.
+static void report(struct wend_node *n, struct wend_contact *c)
+{
+    if (n->stats == NULL)
+        return;
+    const struct wend_plane_stats *s = &n->stats[c->slot];
+    const wend_instant sent = load(&s->last_sent, n->now);
+    const wend_instant received = load(&s->last_received, n->now);
+    const wend_instant any = load(&s->last_any_received, n->now);
+    const bool new_sent = sent > c->seen_sent;
+    const bool new_received = received > c->seen_received;
+
+    if (new_sent && sent <= received)
+        wend_session_sent(&c->session, true, sent);
+    if (new_received)
+        wend_session_received(&c->session, true, received);
+    else if (any > c->seen_any)
+        wend_session_received(&c->session, false, any);
+    if (new_sent && sent > received)
+        wend_session_sent(&c->session, true, sent);
+    c->seen_sent = sent;
+    c->seen_received = received;
+    c->seen_any = any;
+    const wend_instant last = sent > received ? sent : received;
+    if ((new_sent || new_received) && last > c->wanted_at)
+        c->wanted_at = last;
+}
+
+static void tick(struct wend_node *n, struct wend_contact *c)
+{
+    report(n, c);
+    const bool active = n->now - c->wanted_at < ACTIVE_FOR;
+    c->tick_at = n->now + (active ? TICK_ACTIVE : TICK_IDLE);
+}
+
+static bool is_over(const struct wend_node *n, const struct wend_contact *c)
+{
+    return !wend_contact_is_wanted(n, c) && !c->calling && c->starting == 0 &&
+           wend_session_is_idle(&c->session);
+}
+
+static void expire(struct wend_node *n, struct wend_contact *c)
+{
+    if (c->tick_at <= n->now)
+        tick(n, c);
+    wend_session_expire(&c->session, n->now);
+    wend_contact_take_events(n, c);
+    if (is_over(n, c)) {
+        wend_contact_close(n, c);
+        return;
+    }
+    if (c->tell_at <= n->now)
+        wend_contact_tell_candidates(n, c);
+    wend_contact_settle(n, c);
+}
+
+void wend_contacts_expire(struct wend_node *n)
+{
+    struct wend_heap_node *node;
+
+    while ((node = wend_heap_pop(&n->timers, n->now)) != NULL)
+        expire(n, WEND_HEAP_OWNER(node, struct wend_contact, timer));
+}
+
+void wend_contact_want(struct wend_node *n, uint32_t slot)
+{
+    struct wend_contact *c = wend_contact_open(n, slot, true);
+
+    if (c == NULL) {
+        wend_node_command_seal(
+            n, &(struct wend_command){.kind = WEND_COMMAND_FLUSH_DROP, .slot = slot});
+        return;
+    }
+    c->wanted_at = n->now;
+    if (c->sending == 0 || wend_paths_chosen(&c->paths) == NULL)
+        wend_contact_start(n, c);
+    wend_contact_settle(n, c);
+}
+
+// --- what concerns all of them ---
+
+void wend_contact_peer_appeared(struct wend_node *n, struct wend_contact *c)
+{
+    if (!wend_contact_is_wanted(n, c))
+        return;
+    if (c->starting != 0)
+        wend_contact_send_initiation(n, c);
+    else
+        wend_contact_start(n, c);
+    wend_contact_settle(n, c);
+}
+
+void wend_contact_all_channels_void(struct wend_node *n)
+{
+    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
+        struct wend_contact *c = &n->contacts[i];
+        if (!c->used)
+            continue;
+        c->calling = false;
+        wend_contact_void_channel(c);
+        wend_contact_settle(n, c);
+    }
+}
+
+void wend_contact_all_reachable(struct wend_node *n)
+{
+    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
+        struct wend_contact *c = &n->contacts[i];
+        if (!c->used)
+            continue;
+        if (c->starting != 0 && c->channel == 0)
+            wend_contact_send_initiation(n, c);
+        c->ask_at = 0;
+        wend_contact_settle(n, c);
+    }
+}
+
+void wend_contact_all_route_changed(struct wend_node *n)
+{
+    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++)
+        if (n->contacts[i].used)
+            wend_contact_settle(n, &n->contacts[i]);
+}
+
+static bool gather(struct wend_node *n)
+{
+    const struct wend_whereabouts where = {
+        .interfaces = n->interfaces,
+        .interface_count = n->interface_count,
+        .port = n->config.port,
+        .observed = n->leg_made ? wend_leg_observed(&n->leg) : (struct wend_address){0},
+        .overlay = &n->overlay,
+    };
+    struct wend_candidates now;
+
+    wend_candidates_gather(&now, &where);
+    if (wend_candidates_equal(&now, &n->ours))
+        return false;
+    n->ours = now;
+    n->generation++;
+    return true;
+}
+
+void wend_contact_all_candidates_changed(struct wend_node *n, bool lost)
+{
+    if (!gather(n) && !lost)
+        return;
+    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
+        struct wend_contact *c = &n->contacts[i];
+        if (!c->used)
+            continue;
+        if (lost)
+            wend_paths_restart(&c->paths, n->now);
+        c->tell_after = 0;
+        wend_contact_tell_candidates(n, c);
+        wend_contact_try_candidates(n, c);
+        wend_contact_settle(n, c);
+    }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// Contact: a peer in use. Its session, the ways to it, and what they are told about each other.
+//
+//   contact.c            opened and closed, settled after every change, ticked
+//   contact_handshake.c  types 5 and 6; keys to the data plane
+//   contact_way.c        how bytes travel: direct, relay channel, Peer Service Request
+//   contact_control.c    type 9: probes, candidates, Fetch between peers, Goodbye
+//
+// Life:   a packet, or the peer's handshake, opens it; it closes when nothing of its session is
+// left
+//         and no user packet passed for 120 s, or when its place is needed.
+// Settle: each verb that changes a contact ends in wend_contact_settle, which drains session and
+//         paths until nothing is left and tells the data plane what has become of it.
+#ifndef WEND_NODE_CONTACT_H
+#define WEND_NODE_CONTACT_H
+
+#include "node/node_state.h"
+
+// --- contact.c ---
+
+// The contact of a slot, or NULL.
+struct wend_contact *wend_contact_of(struct wend_node *n, uint32_t slot);
+struct wend_seat *wend_contact_seat(struct wend_node *n, const struct wend_contact *c);
+// Finds or makes it. `evict`: the longest unused one may give way, and if it must, has to.
+// Returns NULL when there is no room, or the peer's key is unsound.
+struct wend_contact *wend_contact_open(struct wend_node *n, uint32_t slot, bool evict);
+// Keys, paths and queue of the peer are gone after this.
+void wend_contact_close(struct wend_node *n, struct wend_contact *c);
+void wend_contact_settle(struct wend_node *n, struct wend_contact *c);
+
+// User packets wait for keys, or the sealing half's counter is nearly used up.
+void wend_contact_want(struct wend_node *n, uint32_t slot);
+bool wend_contact_is_wanted(const struct wend_node *n, const struct wend_contact *c);
+void wend_contacts_expire(struct wend_node *n);
+
+// The server says that the peer is there now, or has been started anew.
+void wend_contact_peer_appeared(struct wend_node *n, struct wend_contact *c);
+void wend_contact_all_channels_void(struct wend_node *n);
+void wend_contact_all_reachable(struct wend_node *n); // we are registered (again)
+void wend_contact_all_route_changed(struct wend_node *n);
+// Our candidates may be others now. `lost`: an address of ours went, so no direct path is proven.
+void wend_contact_all_candidates_changed(struct wend_node *n, bool lost);
+
+// --- contact_handshake.c ---
+
+void wend_contact_start(struct wend_node *n, struct wend_contact *c);
+// A type 5, 6 or 3 from wherever. Counts what it drops.
+void wend_contact_initiation(struct wend_node *n, struct wend_origin *origin, struct wend_bytes in);
+void wend_contact_response(struct wend_node *n, struct wend_bytes in);
+void wend_contact_confirmed(struct wend_node *n, uint32_t local_index);
+// Hands the session's events to the data plane, its datagrams to the ways. `reply`: where an answer
+// goes, or NULL.
+void wend_contact_take_events(struct wend_node *n, struct wend_contact *c);
+void wend_contact_take_datagrams(struct wend_node *n, struct wend_contact *c,
+                                 struct wend_origin *reply);
+struct wend_contact *wend_contact_by_index(struct wend_node *n, uint32_t local_index);
+struct wend_contact_pair *wend_contact_pair(struct wend_contact *c, uint32_t local_index);
+void wend_contact_forget_index(struct wend_node *n, const struct wend_contact *c, uint32_t index);
+
+// --- contact_way.c ---
+
+// Sends bytes where `origin` says.
+void wend_contact_send(struct wend_node *n, const struct wend_origin *origin, struct wend_bytes in);
+// The initiation last made, on every way that leads to the peer.
+void wend_contact_send_initiation(struct wend_node *n, struct wend_contact *c);
+// A response to `origin`; answers the Peer Service Request if it came in one.
+void wend_contact_send_response(struct wend_node *n, struct wend_contact *c,
+                                struct wend_origin *origin, struct wend_bytes in);
+void wend_contact_use_channel(struct wend_node *n, struct wend_contact *c, uint32_t channel);
+void wend_contact_void_channel(struct wend_contact *c);
+// The server's answer to a Peer Service Request; a request of its own; "unknown channel".
+void wend_contact_called(struct wend_node *n, uint32_t slot, struct wend_bytes attributes,
+                         uint16_t error);
+void wend_contact_requested(struct wend_node *n, const struct wend_leg_event *event,
+                            const struct wend_attributes *a);
+void wend_contact_channel_unknown(struct wend_node *n, uint32_t channel);
+// Tells the sealing half which way packets take, if that has changed.
+void wend_contact_tell_way(struct wend_node *n, struct wend_contact *c);
+
+// --- contact_control.c ---
+
+// A sealed type 9 from wherever. Counts what it drops.
+void wend_contact_control(struct wend_node *n, const struct wend_origin *origin,
+                          struct wend_bytes in);
+void wend_contact_send_probes(struct wend_node *n, struct wend_contact *c);
+// The peer's candidates become paths.
+void wend_contact_try_candidates(struct wend_node *n, struct wend_contact *c);
+void wend_contact_tell_candidates(struct wend_node *n, struct wend_contact *c);
+// A request without retries of its own, by the way in use (through the relay if there is a
+// channel).
+void wend_contact_request(struct wend_node *n, struct wend_contact *c, uint16_t type,
+                          struct wend_bytes attributes);
+void wend_contact_goodbye(struct wend_node *n, struct wend_contact *c);
+
+#endif

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: MIT
+// Control between peers (type 9): probes and their answers, candidates that changed, records that a
+// peer has and we have not, Goodbye. docs/protocol.md sections 3 and 7.
+#include <string.h>
+
+#include "node/contact.h"
+#include "node/records.h"
+#include "wire/frame.h"
+
+#define BODY_MAX   1200
+#define TELL_FIRST WEND_MS(250)
+#define TELL_MAX   WEND_S(4)
+
+// --- sealing ---
+
+// Where messages go that belong to no path in particular: the relay if there is a channel, for it
+// does not depend on anybody's addresses.
+static struct wend_origin preset_way(const struct wend_contact *c)
+{
+    const struct wend_path *path = wend_paths_chosen(&c->paths);
+
+    if (c->channel != 0 || path == NULL)
+        return (struct wend_origin){.kind =
+                                        c->channel != 0 ? WEND_ORIGIN_CHANNEL : WEND_ORIGIN_NONE,
+                                    .channel = c->channel};
+    return (struct wend_origin){.kind = WEND_ORIGIN_DIRECT,
+                                .way = {.transport = WEND_TRANSPORT_UDP, .remote = path->remote}};
+}
+
+// Seals one message and sends it where `way` says.
+static void send_message(struct wend_node *n, struct wend_contact *c, const struct wend_origin *way,
+                         struct wend_bytes message)
+{
+    struct wend_contact_pair *pair = wend_contact_pair(c, c->sending);
+    uint8_t sealed[BODY_MAX + WEND_BOX_OVERHEAD];
+    struct wend_writer w = wend_writer_of(sealed, sizeof sealed);
+
+    if (pair == NULL || wend_box_seal(&pair->box, message, &w) != 0)
+        return;
+    wend_contact_send(n, way, (struct wend_bytes){.at = sealed, .len = w.len});
+    wend_session_sent(&c->session, false, n->now);
+}
+
+static void send_attributes(struct wend_node *n, struct wend_contact *c,
+                            const struct wend_origin *way, const struct wend_control *head)
+{
+    uint8_t message[BODY_MAX];
+    struct wend_writer w = wend_writer_of(message, sizeof message);
+    const uint16_t response = head->response ? WEND_CONTROL_RESPONSE : 0;
+
+    wend_control_write(&w, (uint16_t)(head->type | response), head->id, head->attributes);
+    if (!w.failed)
+        send_message(n, c, way, (struct wend_bytes){.at = message, .len = w.len});
+}
+
+static void put_counters(const struct wend_node *n, const struct wend_contact *c,
+                         struct wend_writer *w)
+{
+    if (n->stats == NULL)
+        return;
+    const struct wend_plane_stats *s = &n->stats[c->slot];
+    wend_attribute_put_counters(
+        w, (struct wend_counters){
+               .sent = atomic_load_explicit(&s->sent_packets, memory_order_relaxed),
+               .received = atomic_load_explicit(&s->received_packets, memory_order_relaxed)});
+}
+
+void wend_contact_request(struct wend_node *n, struct wend_contact *c, uint16_t type,
+                          struct wend_bytes attributes)
+{
+    const struct wend_control head = {.type = type, .id = ++c->last_id, .attributes = attributes};
+    const struct wend_origin way = preset_way(c);
+
+    send_attributes(n, c, &way, &head);
+}
+
+void wend_contact_goodbye(struct wend_node *n, struct wend_contact *c)
+{
+    if (c->sending != 0)
+        wend_contact_request(n, c, WEND_CONTROL_GOODBYE, (struct wend_bytes){0});
+}
+
+// --- probes ---
+
+static void send_probe(struct wend_node *n, struct wend_contact *c,
+                       const struct wend_path_probe *probe)
+{
+    uint8_t body[128];
+    struct wend_writer w = wend_writer_of(body, sizeof body);
+    struct wend_origin way = {.kind = WEND_ORIGIN_CHANNEL, .channel = c->channel};
+
+    if (c->sending == 0)
+        return;
+    wend_attribute_put_u32(&w, WEND_ATTRIBUTE_PATH, probe->name);
+    wend_attribute_put_u64(&w, WEND_ATTRIBUTE_TIME, (uint64_t)probe->sent);
+    if (probe->remote.family != WEND_FAMILY_NONE) {
+        if (!wend_budget_spend(&n->budget, &probe->remote, probe->sent)) {
+            wend_node_drop(n, WEND_DROP_RATE_LIMITED);
+            return;
+        }
+        wend_attribute_put_address(&w, &probe->remote);
+        way =
+            (struct wend_origin){.kind = WEND_ORIGIN_DIRECT,
+                                 .way = {.transport = WEND_TRANSPORT_UDP, .remote = probe->remote}};
+    }
+    put_counters(n, c, &w);
+    const struct wend_control head = {
+        .type = WEND_CONTROL_PROBE, .id = ++c->last_id, .attributes = {.at = body, .len = w.len}};
+    send_attributes(n, c, &way, &head);
+}
+
+void wend_contact_send_probes(struct wend_node *n, struct wend_contact *c)
+{
+    struct wend_path_probe probe;
+
+    while (wend_paths_next_probe(&c->paths, &probe))
+        send_probe(n, c, &probe);
+}
+
+// A probe of the peer's: echoed at once, to where it came from, which may be a way that we did not
+// know (peer-reflexive).
+static void probed(struct wend_node *n, struct wend_contact *c, const struct wend_origin *origin,
+                   const struct wend_control *in)
+{
+    struct wend_attributes a;
+    uint8_t body[128];
+    struct wend_writer w = wend_writer_of(body, sizeof body);
+
+    if (wend_attributes_parse(in->attributes, &a) != 0 || a.path.at == NULL || a.time.at == NULL) {
+        wend_node_drop(n, WEND_DROP_MALFORMED);
+        return;
+    }
+    wend_attribute_put(&w, WEND_ATTRIBUTE_PATH, a.path);
+    wend_attribute_put(&w, WEND_ATTRIBUTE_TIME, a.time);
+    if (origin->kind == WEND_ORIGIN_DIRECT)
+        wend_attribute_put_address(&w, &origin->way.remote);
+    put_counters(n, c, &w);
+    const struct wend_control head = {.type = WEND_CONTROL_PROBE,
+                                      .response = true,
+                                      .id = in->id,
+                                      .attributes = {.at = body, .len = w.len}};
+    send_attributes(n, c, origin, &head);
+    if (origin->kind == WEND_ORIGIN_DIRECT &&
+        wend_candidate_is_usable(&origin->way.remote, &n->overlay))
+        (void)wend_paths_add(&c->paths, &origin->way.remote, n->now);
+}
+
+static void probe_answered(struct wend_node *n, struct wend_contact *c,
+                           const struct wend_origin *origin, const struct wend_control *in)
+{
+    struct wend_attributes a;
+    struct wend_address from = {0};
+
+    if (wend_attributes_parse(in->attributes, &a) != 0 || a.path.at == NULL || a.time.at == NULL) {
+        wend_node_drop(n, WEND_DROP_MALFORMED);
+        return;
+    }
+    if (origin->kind == WEND_ORIGIN_DIRECT)
+        from = origin->way.remote;
+    const struct wend_path_probe probe = {.name = wend_attribute_u32(a.path),
+                                          .sent = (wend_instant)wend_attribute_u64(a.time)};
+    if (wend_paths_answer(&c->paths, &probe, &from, n->now) != 0) {
+        wend_node_drop(n, WEND_DROP_NO_SESSION);
+        return;
+    }
+    if (from.family != WEND_FAMILY_NONE)
+        wend_budget_refund(&n->budget, &from, probe.sent);
+}
+
+// --- candidates ---
+
+// A family in which we have no address leads nowhere. Nothing known about us: everything may.
+static bool has_family(const struct wend_node *n, uint8_t family)
+{
+    for (size_t i = 0; i < n->interface_count; i++) {
+        struct wend_address a = n->interfaces[i];
+        a.port = 1;
+        if (a.family == family && wend_candidate_is_usable(&a, &n->overlay))
+            return true;
+    }
+    return n->interface_count == 0;
+}
+
+void wend_contact_try_candidates(struct wend_node *n, struct wend_contact *c)
+{
+    if (c->sending == 0)
+        return;
+    for (size_t i = 0; i < c->theirs.count; i++) {
+        const struct wend_candidate *candidate = &c->theirs.at[i];
+        const bool hold = candidate->kind != WEND_CANDIDATE_HOST && c->hold_until > n->now;
+        if (has_family(n, candidate->address.family))
+            (void)wend_paths_add(&c->paths, &candidate->address, hold ? c->hold_until : n->now);
+    }
+}
+
+void wend_contact_tell_candidates(struct wend_node *n, struct wend_contact *c)
+{
+    uint8_t body[512];
+    struct wend_writer w = wend_writer_of(body, sizeof body);
+
+    c->tell_at = WEND_NEVER;
+    if (c->sending == 0 || c->told_generation == n->generation || !wend_contact_is_wanted(n, c))
+        return;
+    wend_attribute_put_candidates(&w, n->ours.at, n->ours.count);
+    wend_attribute_put_u32(&w, WEND_ATTRIBUTE_GENERATION, n->generation);
+    wend_contact_request(n, c, WEND_CONTROL_CANDIDATES,
+                         (struct wend_bytes){.at = body, .len = w.len});
+    c->tell_after = c->tell_after == 0 ? TELL_FIRST : c->tell_after * 2;
+    if (c->tell_after > TELL_MAX)
+        c->tell_after = TELL_MAX;
+    c->tell_at = n->now + c->tell_after;
+}
+
+static bool names(const struct wend_candidates *list, const struct wend_address *a)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (wend_address_equal(&list->at[i].address, a))
+            return true;
+    return false;
+}
+
+static void moved(struct wend_node *n, struct wend_contact *c, const struct wend_origin *origin,
+                  const struct wend_control *in)
+{
+    struct wend_attributes a;
+    const struct wend_path *path = wend_paths_chosen(&c->paths);
+    uint8_t body[16];
+    struct wend_writer w = wend_writer_of(body, sizeof body);
+
+    if (wend_attributes_parse(in->attributes, &a) != 0 || a.generation.at == NULL) {
+        wend_node_drop(n, WEND_DROP_MALFORMED);
+        return;
+    }
+    wend_attribute_put(&w, WEND_ATTRIBUTE_GENERATION, a.generation);
+    const struct wend_control head = {
+        .type = in->type, .response = true, .id = in->id, .attributes = {.at = body, .len = w.len}};
+    send_attributes(n, c, origin, &head);
+    const uint32_t generation = wend_attribute_u32(a.generation);
+    if (generation <= c->their_generation)
+        return;
+    c->their_generation = generation;
+    wend_candidates_read(&c->theirs, a.candidates, &n->overlay);
+    c->hold_until = 0;
+    wend_contact_try_candidates(n, c);
+    if (path == NULL || path->remote.family == WEND_FAMILY_NONE ||
+        !names(&c->theirs, &path->remote))
+        wend_paths_restart(&c->paths, n->now);
+}
+
+static void candidates_told(struct wend_node *n, struct wend_contact *c,
+                            const struct wend_control *in)
+{
+    struct wend_attributes a;
+
+    if (wend_attributes_parse(in->attributes, &a) != 0 ||
+        wend_attribute_u32(a.generation) != n->generation)
+        return;
+    c->told_generation = n->generation;
+    c->tell_at = WEND_NEVER;
+}
+
+// --- opening ---
+
+static void serve_fetch(struct wend_node *n, struct wend_contact *c,
+                        const struct wend_origin *origin, const struct wend_control *in)
+{
+    struct wend_attributes a;
+    uint8_t body[BODY_MAX - WEND_CONTROL_HEADER_LEN];
+    struct wend_writer w = wend_writer_of(body, sizeof body);
+    enum wend_error error = WEND_ERROR_MALFORMED;
+
+    if (wend_attributes_parse(in->attributes, &a) == 0)
+        error = wend_records_serve(n, &a, &w);
+    if (error != WEND_ERROR_NONE)
+        wend_attribute_put_failure(&w, (uint16_t)error, NULL);
+    const struct wend_control head = {
+        .type = in->type, .response = true, .id = in->id, .attributes = {.at = body, .len = w.len}};
+    send_attributes(n, c, origin, &head);
+}
+
+static void unknown(struct wend_node *n, struct wend_contact *c, const struct wend_origin *origin,
+                    const struct wend_control *in)
+{
+    uint8_t body[16];
+    struct wend_writer w = wend_writer_of(body, sizeof body);
+
+    wend_node_drop(n, WEND_DROP_UNKNOWN_TYPE);
+    if (in->response || wend_control_is_optional(in))
+        return;
+    wend_attribute_put_failure(&w, WEND_ERROR_UNKNOWN_MESSAGE, NULL);
+    const struct wend_control head = {
+        .type = in->type, .response = true, .id = in->id, .attributes = {.at = body, .len = w.len}};
+    send_attributes(n, c, origin, &head);
+}
+
+// Returns false when the contact is gone.
+static bool dispatch(struct wend_node *n, struct wend_contact *c, const struct wend_origin *origin,
+                     const struct wend_control *in)
+{
+    switch (in->type) {
+    case WEND_CONTROL_PROBE:
+        (in->response ? probe_answered : probed)(n, c, origin, in);
+        return true;
+    case WEND_CONTROL_CANDIDATES:
+        if (in->response)
+            candidates_told(n, c, in);
+        else
+            moved(n, c, origin, in);
+        return true;
+    case WEND_CONTROL_FETCH:
+        if (in->response)
+            wend_records_fetched_from_peer(n, c->slot, in);
+        else
+            serve_fetch(n, c, origin, in);
+        // An applied revocation may have been of this very peer.
+        return c->used && wend_contact_of(n, c->slot) == c;
+    case WEND_CONTROL_GOODBYE:
+        if (!in->response)
+            wend_contact_close(n, c);
+        return in->response;
+    default: unknown(n, c, origin, in); return true;
+    }
+}
+
+static void first_heard(struct wend_node *n, struct wend_contact *c, struct wend_contact_pair *pair)
+{
+    if (pair->heard)
+        return;
+    pair->heard = true;
+    wend_session_confirmed(&c->session, pair->local_index, n->now);
+    wend_contact_take_events(n, c); // an answer may have to go out under this very pair
+}
+
+void wend_contact_control(struct wend_node *n, const struct wend_origin *origin,
+                          struct wend_bytes in)
+{
+    struct wend_message_data message;
+    uint8_t body[WEND_DATAGRAM_MAX];
+    size_t len;
+    struct wend_control control;
+
+    if (in.len > sizeof body || wend_message_read_data(in, &message) != 0) {
+        wend_node_drop(n, WEND_DROP_MALFORMED);
+        return;
+    }
+    struct wend_contact *c = wend_contact_by_index(n, message.receiver);
+    struct wend_contact_pair *pair = c != NULL ? wend_contact_pair(c, message.receiver) : NULL;
+    if (pair == NULL) {
+        wend_node_drop(n, WEND_DROP_NO_SESSION);
+        wend_node_hint(n, origin, message.receiver);
+        return;
+    }
+    const enum wend_drop drop = wend_box_open(&pair->box, in, body, &len);
+    wend_node_drop(n, drop);
+    if (drop != WEND_DROP_NONE)
+        return;
+    wend_session_received(&c->session, false, n->now);
+    first_heard(n, c, pair);
+    if (wend_control_decode((struct wend_bytes){.at = body, .len = len}, &control) != 0)
+        wend_node_drop(n, WEND_DROP_MALFORMED);
+    else if (!dispatch(n, c, origin, &control))
+        return;
+    wend_contact_settle(n, c);
+}

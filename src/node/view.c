@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "node/view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "node/node_state.h"
+
+#define PATH_MTU 1500 // bytes; not probed yet
+
+void wend_node_self(const struct wend_node *n, struct wend_self_view *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    (void)snprintf(ret->name, sizeof ret->name, "%s", n->own.name);
+    (void)snprintf(ret->network, sizeof ret->network, "%s", n->records.network.name);
+    memcpy(ret->key, n->config.identity->public_key, sizeof ret->key);
+    memcpy(ret->network_key, n->records.network.key, sizeof ret->network_key);
+    ret->ipv4 = wend_address_ipv4(n->own.ipv4, 0);
+    ret->ipv6 = wend_inside_address(n->records.network.key, n->config.identity->public_key);
+    ret->network_serial = n->records.network.serial;
+    ret->revocation_serial = n->records.revocations.serial;
+    ret->server_transport = n->route.transport;
+    ret->server_address = n->route.remote;
+    if (!n->leg_made)
+        return;
+    ret->public_address = wend_leg_observed(&n->leg);
+    ret->server_up = n->registered && wend_leg_is_up(&n->leg);
+    ret->server_rtt = wend_leg_rtt(&n->leg);
+    if (ret->server_address.family == WEND_FAMILY_NONE)
+        ret->server_address = n->servers[n->server][0];
+}
+
+size_t wend_node_member_count(const struct wend_node *n)
+{
+    return n->directory.count;
+}
+
+static void add_path(const struct wend_node *n, const struct wend_path *path,
+                     struct wend_peer_view *ret)
+{
+    const bool direct = path->remote.family != WEND_FAMILY_NONE;
+
+    ret->paths[ret->path_count++] = (struct wend_path_view){
+        .kind = direct ? WEND_PATH_DIRECT : WEND_PATH_RELAY,
+        .state = (enum wend_path_state)path->prober.state,
+        .transport = direct ? WEND_TRANSPORT_UDP : n->route.transport,
+        .remote = direct ? path->remote : n->route.remote,
+        .rtt = path->prober.rtt,
+        .loss = wend_prober_loss(&path->prober),
+        .mtu = PATH_MTU,
+    };
+}
+
+static void view_contact(const struct wend_node *n, const struct wend_contact *c,
+                         struct wend_peer_view *ret)
+{
+    for (uint32_t i = 0; i < c->paths.used; i++)
+        add_path(n, &c->paths.path[i], ret);
+    if (c->paths.relay_open)
+        add_path(n, &c->paths.path[WEND_PATHS_RELAY], ret);
+    ret->path_used = ret->path_count;
+    if (c->paths.chosen < c->paths.used)
+        ret->path_used = c->paths.chosen;
+    else if (c->paths.chosen == WEND_PATHS_RELAY)
+        ret->path_used = ret->path_count - 1;
+    ret->contact_started = c->started;
+    ret->first_packet = c->first_packet;
+    ret->direct_after = c->direct_after;
+    ret->switches = c->switches;
+    if (c->sending != 0)
+        ret->state = WEND_PEER_UP;
+    else if (c->starting != 0)
+        ret->state = WEND_PEER_CONNECTING;
+}
+
+bool wend_node_next_peer(const struct wend_node *n, uint32_t *cursor, struct wend_peer_view *ret)
+{
+    const struct wend_directory *d = &n->directory;
+
+    while (*cursor < d->high && !d->seats[*cursor].used)
+        ++*cursor;
+    if (*cursor >= d->high)
+        return false;
+    const struct wend_seat *seat = &d->seats[*cursor];
+    memset(ret, 0, sizeof *ret);
+    ret->slot = (*cursor)++;
+    (void)snprintf(ret->name, sizeof ret->name, "%s", seat->member.name);
+    memcpy(ret->key, seat->member.key, sizeof ret->key);
+    ret->ipv4 = seat->ipv4;
+    ret->ipv6 = seat->ipv6;
+    ret->online = seat->status == WEND_STATUS_ONLINE;
+    ret->contact_started = WEND_NEVER;
+    ret->first_packet = ret->direct_after = -1;
+    if (seat->contact != 0)
+        view_contact(n, &n->contacts[seat->contact - 1], ret);
+    return true;
+}
+
+const struct wend_drops *wend_node_drops(const struct wend_node *n)
+{
+    return &n->drops;
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// A member registers, moves, stays, and leaves. docs/protocol.md section 4.1.
+#include "relay/relay_state.h"
+
+#include <string.h>
+
+#define LIFETIME_MAX (24 * 3600u)
+
+static void put_observed(const struct wend_relay_request *q, struct wend_writer *w)
+{
+    if (q->in->remote.family != WEND_FAMILY_NONE)
+        wend_attribute_put_address(w, &q->in->remote);
+}
+
+// A changed epoch is another run of the device: it has forgotten its channels.
+static void take_epoch(struct wend_relay *r, uint32_t ref, uint64_t epoch)
+{
+    struct wend_relay_client *c = wend_relay_client_at(r, ref);
+    struct wend_relay_member *m = wend_relay_member_at(r, c->member);
+    if (c->epoch != epoch) {
+        wend_relay_channels_close(r, ref);
+        c->subscribed = false;
+    }
+    c->epoch = epoch;
+    if (m->epoch == epoch)
+        return;
+    m->epoch = epoch;
+    wend_relay_directory_changed(r, c->member);
+}
+
+static enum wend_error judge(struct wend_relay *r, struct wend_relay_request *q, uint32_t network,
+                             uint32_t *ret_member)
+{
+    const struct wend_relay_network *n = wend_relay_network_at(r, network);
+    const struct wend_chain chain = {q->a.delegation, q->a.membership, q->a.receipt};
+    struct wend_member m;
+    enum wend_error error = wend_trust_check_member(&n->trust, &chain, r->unix_seconds, &m);
+    if (error != WEND_ERROR_NONE)
+        return error;
+    if (memcmp(m.key, q->client->key, sizeof m.key) != 0) {
+        q->text = "the membership is of another device";
+        return WEND_ERROR_NOT_ALLOWED;
+    }
+    bool is_new;
+    return wend_relay_admit(r, network, &chain, &m, ret_member, &is_new);
+}
+
+enum wend_error wend_relay_configuration(struct wend_relay *r, struct wend_relay_request *q,
+                                         struct wend_writer *w)
+{
+    const struct wend_attributes *a = &q->a;
+    if (a->network.at == NULL || a->membership.at == NULL || a->delegation.at == NULL ||
+        a->receipt.at == NULL || a->epoch.at == NULL)
+        return WEND_ERROR_MALFORMED;
+    const uint32_t network = wend_relay_network_find(r, a->network);
+    if (network == 0)
+        return WEND_ERROR_UNKNOWN_PEER;
+    uint32_t member = 0;
+    const enum wend_error error = judge(r, q, network, &member);
+    if (error != WEND_ERROR_NONE)
+        return error;
+    const struct wend_relay_source source = wend_relay_source_of(q->in);
+    wend_relay_client_register(r, q->client_ref, member);
+    wend_relay_client_set_source(r, q->client_ref, &source);
+    take_epoch(r, q->client_ref, wend_attribute_u64(a->epoch));
+    wend_relay_client_set_online(r, q->client_ref, true);
+    const uint64_t left = wend_relay_member_at(r, member)->expires - r->unix_seconds;
+    put_observed(q, w);
+    wend_attribute_put_u32(w, WEND_ATTRIBUTE_LIFETIME,
+                           left < LIFETIME_MAX ? (uint32_t)left : LIFETIME_MAX);
+    const struct wend_relay_network *n = wend_relay_network_at(r, network);
+    wend_attribute_put_position(w, wend_relay_position(n));
+    wend_relay_put_serials(n, w);
+    return WEND_ERROR_NONE;
+}
+
+enum wend_error wend_relay_resume(struct wend_relay *r, struct wend_relay_request *q,
+                                  struct wend_writer *w)
+{
+    const struct wend_relay_source source = wend_relay_source_of(q->in);
+    wend_relay_client_set_source(r, q->client_ref, &source);
+    wend_relay_client_set_online(r, q->client_ref, true);
+    put_observed(q, w);
+    return WEND_ERROR_NONE;
+}
+
+enum wend_error wend_relay_release(struct wend_relay *r, struct wend_relay_request *q,
+                                   struct wend_writer *w)
+{
+    (void)w;
+    wend_relay_client_deregister(r, q->client_ref);
+    return WEND_ERROR_NONE;
+}
+
+enum wend_error wend_relay_keepalive(struct wend_relay *r, struct wend_relay_request *q,
+                                     struct wend_writer *w)
+{
+    const struct wend_relay_network *n = wend_relay_network_at(r, q->client->network);
+    put_observed(q, w);
+    wend_attribute_put_position(w, wend_relay_position(n));
+    wend_relay_put_serials(n, w);
+    return WEND_ERROR_NONE;
+}
