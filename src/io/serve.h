@@ -20,8 +20,9 @@ struct wend_serve_config {
     const char *state;
     struct wend_address listen[WEND_SERVE_LISTENS_MAX]; // none: any address, both families
     size_t listen_count;
-    struct wend_address alternate;         // family NONE: none
-    struct wend_server_address public_one; // what a claim names instead; host and family empty: none
+    struct wend_address alternate; // family NONE: none
+    struct wend_server_address
+        public_one; // what a claim names instead; host and family empty: none
 };
 
 // What failed, for one line on standard error.

@@ -69,7 +69,7 @@ struct wend_serve_pending {
 };
 
 struct wend_serve_counts {
-    uint64_t udp_refused;     // datagrams that the kernel's queue had no room for
+    uint64_t udp_refused; // datagrams that the kernel's queue had no room for
     uint64_t streams_opened, streams_refused, streams_ended, streams_unused;
     uint64_t stream_dropped; // datagrams, because a stream's queue was full or late
     uint64_t store_failures;
@@ -98,7 +98,7 @@ struct wend_serve {
     uint32_t stream_high, stream_count, stream_number;
     uint8_t hash_key[16];
     struct wend_map streams_by_number, streams_by_ip;
-    uint8_t *stream_input; // 64 KiB: libuv reads here
+    uint8_t *stream_input;  // 64 KiB: libuv reads here
     uint8_t *stream_output; // a framed run
 
     struct wend_serve_pending *pending; // oldest first
@@ -130,6 +130,7 @@ void wend_serve_close_streams(struct wend_serve *s);
 
 // serve_claim.c: finds, keeps, and tells the relay, where clients reach us.
 int wend_serve_keep_addresses(struct wend_serve *s, struct wend_relay_config *config);
-size_t wend_serve_own_addresses(uint8_t family, uint16_t port, struct wend_address *ret, size_t max);
+size_t wend_serve_own_addresses(uint8_t family, uint16_t port, struct wend_address *ret,
+                                size_t max);
 
 #endif

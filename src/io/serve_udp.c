@@ -14,8 +14,7 @@ static void flush(struct wend_serve_socket *socket)
     struct wend_serve *s = socket->serve;
     size_t done = 0;
     while (done < socket->send_count) {
-        const int n =
-            wend_udp_send(&socket->udp, socket->sends + done, socket->send_count - done);
+        const int n = wend_udp_send(&socket->udp, socket->sends + done, socket->send_count - done);
         if (n < 0) { // the kernel's queue is full: a relay that waited would stop for everybody
             s->counts.udp_refused += socket->send_count - done;
             break;

@@ -265,9 +265,8 @@ int wend_server_store_unused_claim(struct wend_server_store *s,
 
 static int store_network(struct wend_server_store *s, const struct wend_relay_event *e)
 {
-    sqlite3_stmt *statement =
-        prepare(s, "INSERT INTO network (key, record) VALUES (?1, ?2)"
-                   " ON CONFLICT DO UPDATE SET record = ?2");
+    sqlite3_stmt *statement = prepare(s, "INSERT INTO network (key, record) VALUES (?1, ?2)"
+                                         " ON CONFLICT DO UPDATE SET record = ?2");
     bind(statement, 1, WEND_BYTES(e->network));
     bind(statement, 2, e->bytes);
     return finish(statement);

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/address.h"
+#include "base/bytes.h"
 
 #define WEND_UDP_BATCH_MAX 64 // messages a system call, and buffers a batch
 
@@ -128,5 +129,11 @@ struct wend_udp_send {
 //
 // Returns how many items are done, from the front; -EAGAIN if none and the queue is full.
 int wend_udp_send(struct wend_udp *u, struct wend_udp_send *items, size_t count);
+
+// Sends one datagram from any thread, beside the one that owns the socket: uses its number alone.
+// `from` as in wend_udp_send. What cannot leave now is lost, as on a network; whoever sends
+// control messages repeats them.
+void wend_udp_send_one(int fd, const struct wend_address *to, const struct wend_address *from,
+                       struct wend_bytes datagram);
 
 #endif

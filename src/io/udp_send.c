@@ -222,3 +222,22 @@ int wend_udp_send(struct wend_udp *u, struct wend_udp_send *items, size_t count)
     }
     return finish(items, count, at);
 }
+
+void wend_udp_send_one(int fd, const struct wend_address *to, const struct wend_address *from,
+                       struct wend_bytes datagram)
+{
+    struct sockaddr_storage name;
+    _Alignas(struct cmsghdr) uint8_t control[CONTROL_LEN];
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)datagram.at, .iov_len = datagram.len};
+    struct msghdr m = {.msg_name = &name,
+                       .msg_namelen = wend_sockaddr_from(to, &name),
+                       .msg_iov = &piece,
+                       .msg_iovlen = 1,
+                       .msg_control = control};
+    if (from->family == to->family)
+        add_source(&m, from);
+    if (m.msg_controllen == 0)
+        m.msg_control = NULL;
+    while (sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR)
+        ;
+}

@@ -89,6 +89,7 @@ static void drop_leg(struct wend_node *n)
 
 void wend_server_network_changed(struct wend_node *n)
 {
+    n->overlay.ipv4 = n->records.network.pool;
     for (size_t i = 0; i < n->records.network.server_count; i++)
         keep_literals(n, i);
     const struct wend_server_record *s = n->records.network.servers;

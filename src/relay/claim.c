@@ -58,8 +58,7 @@ static enum wend_error unknown(struct wend_relay *r, struct wend_relay_request *
 static bool names_us(const struct wend_relay *r, const struct wend_network_record *n)
 {
     const struct wend_server_record *s = wend_network_record_find_server(n, r->signature_key);
-    return s != NULL &&
-           memcmp(s->session_key, r->identity.public_key, sizeof s->session_key) == 0;
+    return s != NULL && memcmp(s->session_key, r->identity.public_key, sizeof s->session_key) == 0;
 }
 
 static void store(struct wend_relay *r, const struct wend_relay_claim *c, struct wend_bytes record)

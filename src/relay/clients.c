@@ -73,8 +73,7 @@ static void network_remove(struct wend_relay *r, uint32_t ref)
 
 uint32_t wend_relay_client_new(struct wend_relay *r, const uint8_t key[static 32])
 {
-    if (r->stranger_count >= WEND_RELAY_STRANGERS_MAX ||
-        r->clients.count >= r->clients.capacity) {
+    if (r->stranger_count >= WEND_RELAY_STRANGERS_MAX || r->clients.count >= r->clients.capacity) {
         if (r->first_stranger == 0)
             return 0;
         wend_relay_client_drop(r, r->first_stranger);

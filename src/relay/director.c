@@ -116,8 +116,8 @@ static void pass_answer(struct wend_relay *r, uint32_t channel, const struct wen
     struct wend_relay_client *caller = wend_relay_client_at(r, ch->ends[0]);
     uint8_t memory[WEND_DATAGRAM_MAX - WEND_BOX_OVERHEAD];
     struct wend_writer w = wend_writer_of(memory, sizeof memory);
-    const size_t begun = wend_control_begin(
-        &w, WEND_CONTROL_PEER_SERVICE | WEND_CONTROL_RESPONSE, ch->request_id);
+    const size_t begun =
+        wend_control_begin(&w, WEND_CONTROL_PEER_SERVICE | WEND_CONTROL_RESPONSE, ch->request_id);
     wend_attribute_put_u32(&w, WEND_ATTRIBUTE_CHANNEL, ch->number);
     put_datagrams(a, &w);
     if (in->remote.family != WEND_FAMILY_NONE)

@@ -166,8 +166,7 @@ enum wend_error wend_relay_subscribe(struct wend_relay *r, struct wend_relay_req
     uint8_t memory[WEND_RELAY_PAGE_MAX + 64];
     struct wend_writer page = wend_writer_of(memory, sizeof memory);
     const uint64_t reached = put_page(r, c, from.serial, &page, &more);
-    wend_attribute_put_position(
-        w, (struct wend_position){.epoch = n->epoch, .serial = reached});
+    wend_attribute_put_position(w, (struct wend_position){.epoch = n->epoch, .serial = reached});
     wend_write_bytes(w, (struct wend_bytes){memory, page.len});
     if (more)
         wend_attribute_put_flag(w, WEND_ATTRIBUTE_MORE);
@@ -192,8 +191,7 @@ static void send_notify(struct wend_relay *r, uint32_t ref)
     const uint64_t reached = put_page(r, c, c->known, &page, &more);
     c->told = reached;
     const size_t begun = wend_control_begin(&w, WEND_CONTROL_NOTIFY, c->notify_id);
-    wend_attribute_put_position(&w,
-                                (struct wend_position){.epoch = n->epoch, .serial = c->known});
+    wend_attribute_put_position(&w, (struct wend_position){.epoch = n->epoch, .serial = c->known});
     wend_attribute_put_position(&w, (struct wend_position){.epoch = n->epoch, .serial = reached});
     wend_write_bytes(&w, (struct wend_bytes){page_memory, page.len});
     if (more)

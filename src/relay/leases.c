@@ -54,8 +54,7 @@ void wend_relay_offer_end(struct wend_relay *r, uint32_t member)
 
 void wend_relay_offers_expire(struct wend_relay *r)
 {
-    while (r->first_offer != 0 &&
-           wend_relay_member_at(r, r->first_offer)->offer_until <= r->now)
+    while (r->first_offer != 0 && wend_relay_member_at(r, r->first_offer)->offer_until <= r->now)
         wend_relay_offer_end(r, r->first_offer);
 }
 

@@ -95,8 +95,8 @@ void wend_relay_member_free(struct wend_relay *r, uint32_t ref)
         n->member_count--;
     if (m->serial != 0)
         wend_relay_directory_forget(r, ref);
-    (void)wend_map_remove(&r->members_by_key,
-                          wend_relay_hash(r, m->network, m->key, sizeof m->key), ref);
+    (void)wend_map_remove(&r->members_by_key, wend_relay_hash(r, m->network, m->key, sizeof m->key),
+                          ref);
     wend_relay_give(&r->members, ref);
 }
 
@@ -131,8 +131,8 @@ uint32_t wend_relay_member_new(struct wend_relay *r, uint32_t network, const uin
     m->state = WEND_RELAY_MEMBER_OFFERED;
     memcpy(m->key, key, sizeof m->key);
     n->member_count++;
-    const int error = wend_map_insert(
-        &r->members_by_key, wend_relay_hash(r, network, key, WEND_RECORD_KEY_LEN), ref);
+    const int error = wend_map_insert(&r->members_by_key,
+                                      wend_relay_hash(r, network, key, WEND_RECORD_KEY_LEN), ref);
     wend_assert(error == 0);
     return ref;
 }
@@ -203,8 +203,8 @@ static void free_invite(struct wend_relay *r, uint32_t ref)
     while (*link != ref)
         link = &wend_relay_invite_at(r, *link)->next;
     *link = i->next;
-    (void)wend_map_remove(&r->invites_by_id,
-                          wend_relay_hash(r, i->network, i->id, sizeof i->id), ref);
+    (void)wend_map_remove(&r->invites_by_id, wend_relay_hash(r, i->network, i->id, sizeof i->id),
+                          ref);
     wend_relay_give(&r->invites, ref);
 }
 
@@ -289,9 +289,9 @@ static void expire_members(struct wend_relay *r)
         if (m->state != WEND_RELAY_MEMBER_ACTIVE || m->expires > r->unix_seconds)
             continue;
         const uint32_t client = m->client;
-        wend_relay_member_end(r, i);
         if (client != 0)
             wend_relay_client_drop(r, client);
+        wend_relay_member_end(r, i);
     }
 }
 

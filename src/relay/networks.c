@@ -29,8 +29,8 @@ static uint32_t network_new(struct wend_relay *r, const uint8_t key[static 32])
     n->trust.network = &n->record;
     n->epoch = wend_random_u64(&r->random) | 1;
     n->serial = 1; // 0 is who knows nothing
-    const int error = wend_map_insert(&r->networks_by_key,
-                                      wend_relay_hash(r, 0, key, WEND_RECORD_KEY_LEN), ref);
+    const int error =
+        wend_map_insert(&r->networks_by_key, wend_relay_hash(r, 0, key, WEND_RECORD_KEY_LEN), ref);
     wend_assert(error == 0);
     return ref;
 }
@@ -98,8 +98,8 @@ static void keep_revocations(struct wend_relay_network *n, struct wend_bytes in)
 {
     memcpy(n->revocation_bytes, in.at, in.len);
     n->revocations_len = in.len;
-    const int error = wend_revocation_list_decode(
-        (struct wend_bytes){n->revocation_bytes, in.len}, &n->revocations);
+    const int error = wend_revocation_list_decode((struct wend_bytes){n->revocation_bytes, in.len},
+                                                  &n->revocations);
     wend_assert(error == 0);
     n->trust.revoked = &n->revocations;
 }
@@ -125,9 +125,9 @@ static void put_out(struct wend_relay *r, uint32_t network)
             continue;
         const uint32_t client = m->client;
         wend_relay_raise_member(r, WEND_RELAY_REVOKED, m);
-        wend_relay_member_end(r, i);
         if (client != 0)
             wend_relay_client_drop(r, client);
+        wend_relay_member_end(r, i);
     }
 }
 
@@ -234,8 +234,8 @@ enum wend_error wend_relay_publish(struct wend_relay *r, struct wend_relay_reque
 enum wend_error wend_relay_fetch(struct wend_relay *r, struct wend_relay_request *q,
                                  struct wend_writer *w)
 {
-    const uint32_t ref = q->a.network.at != NULL ? wend_relay_network_find(r, q->a.network)
-                                                 : q->client->network;
+    const uint32_t ref =
+        q->a.network.at != NULL ? wend_relay_network_find(r, q->a.network) : q->client->network;
     if (ref == 0)
         return q->a.network.at != NULL ? WEND_ERROR_UNKNOWN_PEER : WEND_ERROR_NOT_REGISTERED;
     const struct wend_relay_network *n = wend_relay_network_at(r, ref);
@@ -253,10 +253,10 @@ enum wend_error wend_relay_fetch(struct wend_relay *r, struct wend_relay_request
     wend_attribute_put_u32(w, WEND_ATTRIBUTE_OFFSET, offset);
     wend_attribute_put_u32(w, WEND_ATTRIBUTE_SIZE, (uint32_t)whole.len);
     if (left > 0)
-        wend_attribute_put(
-            w, WEND_ATTRIBUTE_PART,
-            (struct wend_bytes){whole.at + offset,
-                                left < WEND_RELAY_PART_MAX ? left : WEND_RELAY_PART_MAX});
+        wend_attribute_put(w, WEND_ATTRIBUTE_PART,
+                           (struct wend_bytes){whole.at + offset, left < WEND_RELAY_PART_MAX
+                                                                      ? left
+                                                                      : WEND_RELAY_PART_MAX});
     return WEND_ERROR_NONE;
 }
 

@@ -7,7 +7,7 @@
 
 #include "wire/demux.h"
 
-#define TIDY_EVERY       WEND_S(60)
+#define TIDY_EVERY WEND_S(60)
 
 // --- memory ---
 

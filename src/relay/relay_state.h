@@ -216,7 +216,7 @@ struct wend_relay {
     wend_instant now; // of the call that is running
     uint64_t unix_seconds;
     bool writable;
-    bool loading; // what comes in was stored already
+    bool loading;           // what comes in was stored already
     uint32_t serial_source; // for ids of Notify
 
     struct wend_relay_counts counts;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Type 4: a control message of a client is opened, handled and answered. docs/protocol.md section 3.
+// Type 4: a control message of a client is opened, handled and answered. docs/protocol.md
+// section 3.
 //
 // Answers go where the request came from; what the server says by itself goes to the source of the
 // last Configuration or Resume. Requests need no memory of what was answered: each handler does the

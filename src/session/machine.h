@@ -7,6 +7,7 @@
 #include "session/session.h"
 
 #define WEND_SESSION_ASK_AGAIN WEND_S(1)   // REKEY at most this often
+#define WEND_SESSION_PATIENCE  WEND_S(1)   // with an answered pair, for its first message
 #define WEND_SESSION_FLOOD     WEND_MS(20) // WireGuard: 50 initiations a second from one peer
 
 void wend_session_raise(struct wend_session *s, enum wend_session_event_kind kind,
@@ -16,12 +17,13 @@ void wend_session_ask(struct wend_session *s, wend_instant now);
 // Makes the initiation due again: the same bytes, or for WIREGUARD a new message.
 void wend_session_repeat(struct wend_session *s, wend_instant now);
 
-// Takes the pair of `keys` into its slot, raises EXPIRED for what it displaces, then KEYS. Returns
-// whether it is the pair to send with.
-bool wend_session_install(struct wend_session *s, const struct wend_keys *keys);
+// Takes the pair of `keys` into its slot, raises EXPIRED for what it displaces, then KEYS.
+void wend_session_install(struct wend_session *s, const struct wend_keys *keys);
+// Whether we, not the remote, give way when both begin at once (pairs.c).
+bool wend_session_yields(const struct wend_session *s);
+// Drops the pair that was answered and never heard of, if any.
+void wend_session_give_up_next(struct wend_session *s);
 void wend_session_expire_pairs(struct wend_session *s, wend_instant now);
 wend_instant wend_session_pairs_deadline(const struct wend_session *s);
-// A start begins: what crossed an earlier handshake of ours does not cross this one.
-void wend_session_uncross(struct wend_session *s);
 
 #endif

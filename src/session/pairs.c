@@ -4,25 +4,28 @@
 //   ours:     new -> current -> previous -> gone
 //   theirs:   new -> next --confirmed--> current -> previous -> gone
 //
-// When both sides initiate at once, each side makes two pairs: L, begun by the device with the
-// lower public key, and H, begun by the other. Both are good, so whichever is complete first is
-// used at once; in the end L is `current` on both sides, so that both agree who rekeys:
+// The newest pair is the one to send with. For both sides to agree which that is, and so on who
+// rekeys, handshakes of wend must not overlap. Both may begin at once all the same, so the device
+// with the higher public key yields:
 //
-//   the lower device    never lets H take the place of L: a confirmed H goes to `previous`
-//   the higher device   lets L take over when it is confirmed, though H is newer; and an H that
-//                       completes after L was confirmed goes to `previous`
+//   it answers while a handshake of its own is under way   it stops its own
+//   it shall start while an answered pair waits for its    it waits up to 1 s for it, then asks its
+//   first message                                          owner to start, which gives that pair up
 //
-// Either side knows that a pair crossed because a handshake of its own was under way as it
-// answered.
+// So of two handshakes that overlap only that of the lower device is completed, or one comes after
+// the other on both sides. The lower device answers and goes on; if the answered pair proves itself
+// first, it stops its own. In a session with a stock WireGuard device nobody yields: such a device
+// forgets its own handshake when it answers ours, so one of them at most is completed anyway.
 #include <string.h>
 
 #include "base/assert.h"
 #include "crypto/crypto.h"
 #include "session/machine.h"
 
-static bool is_lower(const struct wend_session *s)
+bool wend_session_yields(const struct wend_session *s)
 {
-    return memcmp(s->config->self->public_key, s->remote.public_key, WEND_SESSION_KEY_LEN) < 0;
+    return s->config->prologue->kind != WEND_SESSION_WIREGUARD &&
+           memcmp(s->config->self->public_key, s->remote.public_key, WEND_SESSION_KEY_LEN) > 0;
 }
 
 static void clear(struct wend_session *s, struct wend_session_pair *slot)
@@ -49,21 +52,11 @@ static void move(struct wend_session *s, struct wend_session_pair *to,
     *from = (struct wend_session_pair){0};
 }
 
-static struct wend_session_pair *slot_for(struct wend_session *s, bool initiator)
+void wend_session_install(struct wend_session *s, const struct wend_keys *keys)
 {
-    if (!initiator)
-        return &s->next;
-    const struct wend_session_pair *current = &s->current;
-    const bool yields =
-        current->local_index != 0 && !current->initiator && current->crossed && !is_lower(s);
-    return yields ? &s->previous : &s->current;
-}
-
-bool wend_session_install(struct wend_session *s, const struct wend_keys *keys)
-{
-    struct wend_session_pair *slot = slot_for(s, keys->initiator);
-    if (slot == &s->current)
-        move(s, &s->previous, slot);
+    struct wend_session_pair *slot = keys->initiator ? &s->current : &s->next;
+    if (keys->initiator)
+        move(s, &s->previous, &s->current);
     clear(s, slot);
     *slot = (struct wend_session_pair){
         .local_index = keys->local_index,
@@ -74,16 +67,8 @@ bool wend_session_install(struct wend_session *s, const struct wend_keys *keys)
         .crossed = !keys->initiator && wend_session_is_starting(s),
     };
     s->keys = *keys;
-    wend_session_raise(s, WEND_SESSION_EVENT_KEYS, keys->local_index, slot == &s->current);
-    return slot == &s->current;
-}
-
-static bool takes_over(const struct wend_session *s)
-{
-    const struct wend_session_pair *current = &s->current;
-    if (current->local_index == 0 || s->next.serial > current->serial)
-        return true;
-    return s->next.crossed && !is_lower(s);
+    s->waiting = false;
+    wend_session_raise(s, WEND_SESSION_EVENT_KEYS, keys->local_index, keys->initiator);
 }
 
 void wend_session_confirmed(struct wend_session *s, uint32_t local_index, wend_instant now)
@@ -91,17 +76,19 @@ void wend_session_confirmed(struct wend_session *s, uint32_t local_index, wend_i
     wend_session_received(s, false, now);
     if (local_index == 0 || s->next.local_index != local_index)
         return;
-    const bool send = takes_over(s);
+    if (s->next.crossed && wend_session_is_starting(s))
+        wend_session_stop(s);
+    const bool send = s->next.serial > s->current.serial;
     if (send)
         move(s, &s->previous, &s->current);
     move(s, send ? &s->current : &s->previous, &s->next);
+    s->waiting = false;
     wend_session_raise(s, WEND_SESSION_EVENT_CONFIRMED, local_index, send);
 }
 
-void wend_session_uncross(struct wend_session *s)
+void wend_session_give_up_next(struct wend_session *s)
 {
-    s->current.crossed = false;
-    s->next.crossed = false;
+    clear(s, &s->next);
 }
 
 static wend_instant end_of(const struct wend_session *s, const struct wend_session_pair *pair)

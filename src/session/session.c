@@ -110,6 +110,7 @@ void wend_session_stop(struct wend_session *s)
     wend_wipe(&s->handshake, sizeof s->handshake);
     s->initiation_due = false;
     s->initiation_len = 0;
+    s->waiting = false;
     s->jar.has_mac1 = false;
 }
 
@@ -159,10 +160,18 @@ int wend_session_start(struct wend_session *s, const struct wend_session_start *
     s->wanted = now;
     if (wend_session_is_starting(s))
         return -EALREADY;
+    if (wend_session_yields(s) && s->next.local_index != 0 &&
+        now - s->next.created < WEND_SESSION_PATIENCE) {
+        s->waiting = true;
+        return -EALREADY;
+    }
     const int error = write_initiation(s, start, now);
     if (error)
         return error;
-    wend_session_uncross(s);
+    if (wend_session_yields(s))
+        wend_session_give_up_next(s);
+    s->next.crossed = false; // what crossed an earlier handshake does not cross this one
+    s->waiting = false;
     s->begun = now;
     s->begun_unix_ns = start->unix_ns;
     s->retry_after = s->timing->retry_first;
@@ -229,11 +238,11 @@ enum wend_drop wend_session_receive(struct wend_session *s, struct wend_bytes in
     if (drop != WEND_DROP_NONE)
         return drop;
     keys.created = now;
-    const bool send = wend_session_install(s, &keys);
-    wend_wipe(&keys, sizeof keys);
     wend_session_stop(s);
+    wend_session_install(s, &keys);
+    wend_wipe(&keys, sizeof keys);
     s->silence_at = WEND_NEVER;
-    if (send && s->timing->keepalive)
+    if (s->timing->keepalive)
         wend_session_raise(s, WEND_SESSION_EVENT_KEEPALIVE, 0, false);
     return WEND_DROP_NONE;
 }
@@ -280,6 +289,8 @@ int wend_session_accept(struct wend_session *s, const struct wend_initiation *i,
     if (len < 0)
         return len;
     keys.created = now;
+    if (wend_session_yields(s))
+        wend_session_stop(s);
     wend_session_install(s, &keys);
     wend_wipe(&keys, sizeof keys);
     s->greatest_label = i->label;
@@ -308,6 +319,7 @@ void wend_session_check(const struct wend_session *s)
     check_pair(s, &s->current);
     check_pair(s, &s->next);
     wend_assert(!s->next.initiator);
+    wend_assert(!s->waiting || (s->next.local_index != 0 && s->handshake.local_index == 0));
     wend_assert((s->response_len == 0) == (s->response_index == 0));
     wend_assert(s->response_index == 0 || s->response_index == s->next.local_index ||
                 s->response_index == s->current.local_index ||

@@ -12,9 +12,9 @@
 // Key pairs: three slots as in WireGuard. Ours (we initiated): straight to `current`, what was
 // there
 //            to `previous`. Theirs (we answered): `next`, receiving only, until its first genuine
-//            message (CONFIRMED) moves it to `current`. When both sides initiate at the same time
-//            both pairs are made, and the one begun by the lower public key ends up as `current`
-//            on both sides; nothing is lost on the way. (WireGuard lets both fail and try again.)
+//            message (CONFIRMED) moves it to `current`. When both sides begin at the same time, the
+//            device with the higher public key yields, so that both agree (pairs.c; WireGuard lets
+//            both fail and try again).
 // Retry:     of types 5, 6: the same bytes (but for mac2); the responder answers a repeated
 // initiation from
 //            its cache. Of type 1: a new initiation each time, as stock devices demand.
@@ -135,6 +135,7 @@ struct wend_session {
 
     struct wend_session_pair previous, current, next;
     uint32_t serial;
+    bool waiting;          // to start, if `next` stays unconfirmed
     struct wend_keys keys; // of the KEYS event to be drained
     wend_instant asked;    // REKEY was raised last, WEND_NEVER: never
     wend_instant keepalive_at, silence_at;
@@ -169,7 +170,8 @@ struct wend_session_start {
 };
 
 // Begins a handshake. Returns 0: drain the initiation, and send it again whenever it comes again;
-//   -EALREADY  one is under way; it will not give up before give_up from now
+//   -EALREADY  one is under way, and will not give up before give_up from now; or we answered one a
+//              moment ago: its first message comes within a second, else REKEY is raised
 //   -ENOBUFS   the attributes do not fit the buffer (nothing changed)
 //   -EBADMSG   a DH yielded zero: the remote's key is unsound (nothing changed)
 int wend_session_start(struct wend_session *s, const struct wend_session_start *start,

@@ -41,14 +41,19 @@ uint64_t wend_label_clock_next(struct wend_label_clock *c, uint64_t unix_ns)
     return c->last_ns;
 }
 
+static void raise_rekey(struct wend_session *s, wend_instant now)
+{
+    s->asked = now;
+    wend_session_raise(s, WEND_SESSION_EVENT_REKEY, 0, false);
+}
+
 void wend_session_ask(struct wend_session *s, wend_instant now)
 {
     if (wend_session_is_starting(s))
         return;
     if (s->asked != WEND_NEVER && now - s->asked < WEND_SESSION_ASK_AGAIN)
         return;
-    s->asked = now;
-    wend_session_raise(s, WEND_SESSION_EVENT_REKEY, 0, false);
+    raise_rekey(s, now);
 }
 
 static bool is_due(const struct wend_session *s, wend_duration age, wend_instant at)
@@ -93,10 +98,19 @@ static void expire_handshake(struct wend_session *s, wend_instant now)
     }
 }
 
+static wend_instant patience_end(const struct wend_session *s)
+{
+    return s->waiting ? s->next.created + WEND_SESSION_PATIENCE : WEND_NEVER;
+}
+
 void wend_session_expire(struct wend_session *s, wend_instant now)
 {
     expire_handshake(s, now);
     wend_session_expire_pairs(s, now);
+    if (now >= patience_end(s)) {
+        s->waiting = false;
+        raise_rekey(s, now);
+    }
     if (now >= s->keepalive_at) {
         s->keepalive_at = WEND_NEVER;
         if (wend_session_sending(s, now))
@@ -112,6 +126,7 @@ wend_instant wend_session_deadline(const struct wend_session *s)
 {
     wend_instant at = wend_instant_min(s->keepalive_at, s->silence_at);
     at = wend_instant_min(at, wend_session_pairs_deadline(s));
+    at = wend_instant_min(at, patience_end(s));
     if (wend_session_is_starting(s)) {
         at = wend_instant_min(at, s->retry_at);
         at = wend_instant_min(at, s->wanted + s->timing->give_up);

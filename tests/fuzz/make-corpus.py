@@ -191,6 +191,35 @@ def text():
     return {name: line.encode() for name, line in lines.items()}
 
 
+def endpoints():
+    # Verbs of fuzz_endpoints.c: name, side, argument.
+    numbers = {"start": 0, "take": 1, "seal": 2, "deliver": 3, "touch": 4, "pass": 5, "expire": 6,
+               "cookie": 7}
+
+    def play(*verbs):
+        return b"".join(bytes([numbers[name] | side << 7, argument])
+                        for name, side, argument in verbs)
+
+    connect = [("start", 0, 0), ("take", 0, 0), ("deliver", 1, 0), ("take", 1, 0), ("deliver", 0, 1),
+               ("seal", 0, 0), ("deliver", 1, 2), ("seal", 1, 0), ("deliver", 0, 3)]
+    late = [("pass", 0, 240), ("pass", 0, 240), ("pass", 0, 90)]
+    return {
+        "connect": play(*connect, ("deliver", 1, 2), ("deliver", 1, 0), ("deliver", 0, 1)),
+        "touched": play(*(verb for step in connect for verb in
+                          ((("touch",) + step[1:], step) if step[0] == "deliver" else (step,)))),
+        "retry": play(("start", 1, 0), *[("expire", 1, 0), ("take", 1, 0), ("pass", 0, 20)] * 8,
+                      ("deliver", 0, 7), ("deliver", 0, 2), ("take", 0, 0), ("deliver", 1, 8)),
+        "crossing": play(("start", 0, 0), ("start", 1, 0), ("take", 0, 0), ("take", 1, 0),
+                         ("deliver", 1, 0), ("deliver", 0, 1), ("take", 0, 0), ("take", 1, 0),
+                         ("deliver", 1, 2), ("deliver", 0, 3), ("seal", 0, 0), ("deliver", 1, 4)),
+        "cookie": play(("start", 0, 0), ("take", 0, 0), ("cookie", 1, 0), ("deliver", 0, 1),
+                       ("take", 0, 0), ("deliver", 1, 2), ("take", 1, 0), ("deliver", 0, 3)),
+        "rekey": play(*connect, *late, ("seal", 0, 0), ("start", 0, 0), ("take", 0, 0),
+                      ("deliver", 1, 5), ("take", 1, 0), ("deliver", 0, 6), ("seal", 0, 0),
+                      ("deliver", 1, 7), *late, ("expire", 0, 0), ("expire", 1, 0)),
+    }
+
+
 def canary():
     return {"wend": b"wend"}
 
@@ -200,7 +229,7 @@ def main():
     if sys.argv[1:] and not check:
         sys.exit("usage: make-corpus.py [--check]")
     wrong = []
-    for target in (canary, demux, frame, offload, session, stun, text):
+    for target in (canary, demux, endpoints, frame, offload, session, stun, text):
         folder = HERE / "corpus" / target.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, seed in target().items():

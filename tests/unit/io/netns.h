@@ -58,4 +58,13 @@ static inline bool netns_enter(void)
     return error == 0;
 }
 
+// The same, for tests of TUN devices.
+static inline bool netns_enter_with_tun(void)
+{
+    if (access("/dev/net/tun", R_OK | W_OK) == 0)
+        return netns_enter();
+    fprintf(stderr, "skipped: /dev/net/tun: %s\n", strerror(errno));
+    return false;
+}
+
 #endif

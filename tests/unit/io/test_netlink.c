@@ -335,7 +335,7 @@ static void test_interface(void **state)
 
 int main(void)
 {
-    own_namespace = netns_enter();
+    own_namespace = netns_enter_with_tun();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_links, setup, teardown),
         cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),

@@ -243,7 +243,7 @@ static void test_stream_ipv6(void **state)
 
 int main(void)
 {
-    own_namespace = netns_enter();
+    own_namespace = netns_enter_with_tun();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stream_ipv4),
         cmocka_unit_test(test_stream_ipv6),

@@ -278,7 +278,7 @@ static void test_read_too_long(void **state)
 
 int main(void)
 {
-    own_namespace = netns_enter();
+    own_namespace = netns_enter_with_tun();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_open, setup, teardown),
         cmocka_unit_test_setup_teardown(test_down_and_gone, setup, teardown),

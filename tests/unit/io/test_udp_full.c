@@ -157,7 +157,7 @@ static void test_full_without(void **state)
 
 int main(void)
 {
-    own_namespace = netns_enter();
+    own_namespace = netns_enter_with_tun();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full_with_segmentation),
         cmocka_unit_test(test_full_without),

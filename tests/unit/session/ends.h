@@ -176,18 +176,36 @@ static inline int ends_deliver(struct end *from, struct end *to, wend_instant no
     return count;
 }
 
-// `from` sends a message under its sending pair, which opens at `to`.
+// `from` sends a message under its sending pair, which must open at `to`.
 static inline void ends_send(struct end *from, struct end *to, wend_instant now)
 {
     assert_int_not_equal(from->sending, 0);
-    const struct wend_session *s = &from->session;
-    assert_int_equal(wend_session_sending(s, now), from->sending);
-    assert_int_equal(s->current.local_index, from->sending);
+    const struct wend_session_pair *pair = &from->session.current;
+    const uint32_t index = pair->remote_index;
+    assert_int_equal(wend_session_sending(&from->session, now), from->sending);
+    assert_int_equal(pair->local_index, from->sending);
+    assert_true(index == to->session.previous.local_index ||
+                index == to->session.current.local_index || index == to->session.next.local_index);
     wend_session_sent(&from->session, true, now);
     end_drain(from);
-    wend_session_confirmed(&to->session, s->current.remote_index, now);
+    wend_session_confirmed(&to->session, index, now);
     wend_session_received(&to->session, true, now);
     end_drain(to);
+}
+
+// Everything that is under way arrives, and each side that can says something.
+static inline void ends_run(struct ends *w, wend_instant now)
+{
+    struct end *const sides[] = {&w->a, &w->b, &w->a, &w->b};
+    for (size_t i = 0; i + 1 < 4; i++) {
+        uint8_t bytes[2048];
+        size_t len;
+        while ((len = end_take(sides[i], bytes)) > 0)
+            end_receive(sides[i + 1], (struct wend_bytes){bytes, len}, now);
+    }
+    for (size_t i = 0; i < 2; i++)
+        if (sides[i]->sending)
+            ends_send(sides[i], sides[i + 1], now);
 }
 
 // A whole handshake begun by `from`, confirmed by a first message.

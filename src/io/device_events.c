@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+// What the node says happened: to the log, to the state on disk, to names; and what the control
+// socket asks.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "io/clock.h"
+#include "io/control_socket.h"
+#include "io/device_state.h"
+#include "io/log.h"
+#include "io/names.h"
+#include "io/status_json.h"
+
+static void kept(int error, const char *what)
+{
+    // A full disk costs what it would have kept, nothing else: the daemon goes on.
+    if (error != 0)
+        wend_log(WEND_LOG_INFO, "not-kept", WEND_T("what", what),
+                 WEND_T("error", strerror(-error)));
+}
+
+// The peer in `slot`, if it is there.
+static bool find_peer(struct wend_device *d, uint32_t slot, struct wend_peer_view *ret)
+{
+    uint32_t cursor = slot;
+    return wend_node_next_peer(d->node, &cursor, ret) && ret->slot == slot;
+}
+
+static const char *kind_name(enum wend_path_kind kind)
+{
+    switch (kind) {
+    case WEND_PATH_DIRECT: return "direct";
+    case WEND_PATH_RELAY: return "relay";
+    case WEND_PATH_NONE: break;
+    }
+    return "none";
+}
+
+static double milliseconds(wend_duration d)
+{
+    return (double)d / 1e6;
+}
+
+static void log_peer(struct wend_device *d, const struct wend_node_event *e)
+{
+    static struct wend_peer_view peer; // large
+    char remote[WEND_ADDRESS_TEXT_LEN] = "none";
+    if (!find_peer(d, e->slot, &peer))
+        return;
+    struct wend_path_view none = {0};
+    const struct wend_path_view *path =
+        peer.path_used < peer.path_count ? &peer.paths[peer.path_used] : &none;
+    if (path->kind != WEND_PATH_NONE)
+        wend_address_format(&path->remote, remote);
+    wend_log(WEND_LOG_INFO, "path", WEND_T("peer", peer.name), WEND_T("kind", kind_name(path->kind)),
+             WEND_T("remote", remote), WEND_R("rtt_ms", milliseconds(path->rtt)),
+             WEND_R("since_first_packet_ms",
+                    peer.contact_started == WEND_NEVER
+                        ? -1
+                        : milliseconds(wend_clock_now() - peer.contact_started)),
+             WEND_T("why", e->text));
+}
+
+static void log_member(struct wend_device *d, const struct wend_node_event *e)
+{
+    static struct wend_peer_view peer; // large
+    if (find_peer(d, e->slot, &peer))
+        wend_log(WEND_LOG_INFO, "member", WEND_T("name", peer.name),
+                 WEND_T("status", peer.online ? "online" : "offline"), WEND_T("why", e->text));
+    else
+        wend_log(WEND_LOG_INFO, "member", WEND_N("slot", e->slot), WEND_T("why", e->text));
+    d->names_due = true;
+}
+
+static void be_ready(struct wend_device *d, const struct wend_node_event *e)
+{
+    char public[WEND_ADDRESS_TEXT_LEN], ipv4[WEND_ADDRESS_TEXT_LEN], ipv6[WEND_ADDRESS_TEXT_LEN];
+    const struct wend_address inside4 = wend_address_ipv4(d->member.ipv4, 0);
+    const struct wend_address inside6 =
+        wend_inside_address(d->network.key, d->identity.public_key);
+    wend_log(WEND_LOG_INFO, "registered",
+             WEND_T("public", wend_address_format(&e->address, public)));
+    if (d->ready)
+        return;
+    d->ready = true;
+    printf("ready name=%s address=%s,%s interface=%s\n", d->member.name,
+           wend_address_format_ip(&inside4, ipv4), wend_address_format_ip(&inside6, ipv6),
+           d->tun.name);
+    fflush(stdout);
+}
+
+static void be_refused(struct wend_device *d, const struct wend_node_event *e)
+{
+    wend_log(WEND_LOG_INFO, "refused", WEND_N("error", e->error), WEND_T("why", e->text));
+    wend_device_stop(d, -EPERM);
+}
+
+static void log_refused_member(const struct wend_node_event *e)
+{
+    char key[WEND_BASE64_SIZE(32)] = "";
+    if (e->bytes.len == 32)
+        wend_base64_encode(e->bytes, key);
+    wend_log(WEND_LOG_INFO, "member-refused", WEND_T("key", key), WEND_N("error", e->error),
+             WEND_T("why", e->text));
+}
+
+static void keep_pin(struct wend_device *d, const struct wend_node_event *e)
+{
+    struct wend_pin pin;
+    wend_assert(e->bytes.len == sizeof pin);
+    memcpy(&pin, e->bytes.at, sizeof pin);
+    if (e->kind == WEND_NODE_STORE_PIN)
+        kept(wend_store_put_pin(d->store, &pin), "pin");
+    else
+        kept(wend_store_drop_pin(d->store, &pin), "pin");
+}
+
+static void take_event(struct wend_device *d, const struct wend_node_event *e)
+{
+    switch (e->kind) {
+    case WEND_NODE_NONE: break;
+    case WEND_NODE_READY: be_ready(d, e); break;
+    case WEND_NODE_REFUSED: be_refused(d, e); break;
+    case WEND_NODE_SERVER_LOST: wend_log(WEND_LOG_INFO, "server-lost"); break;
+    case WEND_NODE_OPEN_STREAM: wend_dial_open(d->dials, e->stream, &e->address); break;
+    case WEND_NODE_CLOSE_STREAM: wend_dial_close(d->dials, e->stream); break;
+    case WEND_NODE_STORE_NETWORK:
+        kept(wend_store_put(d->store, WEND_STORE_NETWORK, e->bytes), "network");
+        break;
+    case WEND_NODE_STORE_REVOCATIONS:
+        kept(wend_store_put(d->store, WEND_STORE_REVOCATIONS, e->bytes), "revocations");
+        break;
+    case WEND_NODE_STORE_PIN:
+    case WEND_NODE_DROP_PIN: keep_pin(d, e); break;
+    case WEND_NODE_MEMBER: log_member(d, e); break;
+    case WEND_NODE_PEER: log_peer(d, e); break;
+    case WEND_NODE_MEMBER_REFUSED: log_refused_member(e); break;
+    case WEND_NODE_RESERVE_TIMESTAMP:
+        kept(wend_store_put_number(d->store, WEND_STORE_LABEL_FLOOR, e->unix_ns), "label floor");
+        break;
+    }
+}
+
+void wend_device_take_events(struct wend_device *d)
+{
+    struct wend_node_event e;
+    while (wend_node_next_event(d->node, &e))
+        take_event(d, &e);
+    if (d->names_due && !d->stopping)
+        wend_device_update_names(d);
+}

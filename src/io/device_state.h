@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// What the daemon is made of; shared by device*.c alone.
+#ifndef WEND_IO_DEVICE_STATE_H
+#define WEND_IO_DEVICE_STATE_H
+
+#include <uv.h>
+
+#include "io/device.h"
+#include "io/dial.h"
+#include "io/interface.h"
+#include "io/plane.h"
+#include "io/tun.h"
+#include "io/udp.h"
+#include "node/node.h"
+#include "node/view.h"
+
+struct wend_control_server;
+struct wend_names;
+
+struct wend_device {
+    struct wend_device_config config;
+    struct wend_store *store;
+    struct wend_network_record network;
+    struct wend_member member; // who we are
+    struct wend_identity identity;
+
+    uv_loop_t loop;
+    bool loop_open;
+    uv_timer_t timer, link_timer, store_timer;
+    uv_poll_t monitor_poll, plane_poll;
+    uv_signal_t signals[3];
+    bool ready;    // `ready` was printed
+    bool stopping;
+    int result;    // of run
+
+    struct wend_tun tun;
+    struct wend_netlink netlink;
+    struct wend_monitor monitor;
+    struct wend_interface interface;
+    struct wend_udp sockets[2]; // IPv4, IPv6
+    uint16_t port;
+    struct wend_dials *dials;
+    struct wend_plane *plane;
+    struct wend_plane_stats *stats;
+
+    void *node_memory;
+    size_t node_size;
+    struct wend_node *node;
+    uint8_t *scratch; // revocation lists and the like, for reading from disk
+
+    struct wend_control_server *control;
+    struct wend_names *names;
+    bool names_due; // members changed since the names were written
+};
+
+// device_link.c
+// Interface with addresses, routes and MTU. 0, or -1 with `why`.
+int wend_device_make_interface(struct wend_device *d, struct wend_device_error *why);
+// Tells the node which addresses this host has.
+void wend_device_tell_interfaces(struct wend_device *d);
+int wend_device_watch_links(struct wend_device *d);
+
+// device_events.c
+void wend_device_take_events(struct wend_device *d);
+void wend_device_update_names(struct wend_device *d);
+int wend_device_open_control(struct wend_device *d, struct wend_device_error *why);
+
+// device.c
+void wend_device_turn(struct wend_device *d);
+void wend_device_stop(struct wend_device *d, int result);
+int wend_device_explain(struct wend_device_error *why, const char *what, const char *value,
+                        const char *fix);
+
+#endif

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// `wend status --json`: views of the node as JSON, shaped as the command line promises it.
+//
+// Durations in milliseconds, sizes in bytes; what is not known is null. Every function returns a new
+// reference, NULL only without memory. In the thread of the node.
+#ifndef WEND_IO_STATUS_JSON_H
+#define WEND_IO_STATUS_JSON_H
+
+#include <jansson.h>
+
+#include "node/plane.h"
+#include "node/view.h"
+
+// The whole answer. `stats` is indexed by slot; NULL: all zero.
+json_t *wend_status_json(const struct wend_node *node, const struct wend_plane_stats *stats,
+                         const char *interface, wend_instant now);
+
+// The peer of this name (any case), "name.network.wend", address inside, or key in base64; or
+// {"error": …}. Beside what a peer has in the status: "rx_direct" and "rx_relay", datagrams opened
+// by the way they came.
+json_t *wend_status_peer_json(const struct wend_node *node, const struct wend_plane_stats *stats,
+                              const char *name, wend_instant now);
+
+// The parts, from views alone.
+json_t *wend_status_self(const struct wend_self_view *self, const char *interface);
+json_t *wend_status_server(const struct wend_self_view *self);
+json_t *wend_status_peer(const struct wend_peer_view *peer, const struct wend_plane_stats *stats,
+                         wend_instant now);
+
+#endif

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+// A data plane in the small, for tests of the node: obeys the commands, seals and opens numbered
+// packets one at a time, keeps the counters. No threads, no offload.
+#ifndef WEND_TESTS_UNIT_NODE_PLANE_H
+#define WEND_TESTS_UNIT_NODE_PLANE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "node/node_state.h"
+#include "node/view.h"
+#include "wire/frame.h"
+
+#define PLANE_SLOTS   8
+#define PLANE_KEYS    64
+#define PLANE_WORDS   128
+#define PLANE_QUEUE   64
+#define PLANE_PACKET  32
+#define PLANE_NUMBERS 4096
+
+struct plane_slot {
+    bool peer, keyed, wanted;
+    struct wend_address ipv4;
+    struct wend_sender sender;
+    struct wend_plane_path path;
+    uint32_t queue[PLANE_QUEUE];
+    size_t queued;
+};
+
+struct plane_key {
+    bool used, heard;
+    uint32_t slot;
+    struct wend_receiver receiver;
+    uint64_t words[PLANE_WORDS];
+};
+
+struct plane {
+    struct plane_slot slots[PLANE_SLOTS];
+    struct plane_key keys[PLANE_KEYS];
+    struct wend_plane_path relay;
+    struct wend_plane_stats *stats;
+    uint8_t got[PLANE_NUMBERS]; // how often each numbered packet arrived
+    uint32_t count, direct, relayed, keepalives, dropped;
+    uint32_t key_commands;
+};
+
+struct plane_out {
+    struct wend_datagram way;
+    uint8_t bytes[128];
+    size_t len;
+};
+
+static inline void plane_seal_command(struct plane *p, const struct wend_command *c)
+{
+    assert_true(c->slot < PLANE_SLOTS);
+    struct plane_slot *s = &p->slots[c->slot];
+    switch (c->kind) {
+    case WEND_COMMAND_PEER:
+        s->peer = true;
+        s->ipv4 = c->ipv4;
+        break;
+    case WEND_COMMAND_PEER_GONE:
+        wend_sender_close(&s->sender);
+        memset(s, 0, sizeof *s);
+        break;
+    case WEND_COMMAND_KEYS:
+        wend_sender_close(&s->sender);
+        assert_int_equal(wend_sender_init(&s->sender, c->key, c->remote_index), 0);
+        s->keyed = true;
+        p->key_commands++;
+        break;
+    case WEND_COMMAND_KEYS_GONE:
+        wend_sender_close(&s->sender);
+        s->keyed = false;
+        break;
+    case WEND_COMMAND_PATH: s->path = c->path; break;
+    case WEND_COMMAND_FLUSH_DROP:
+        p->dropped += (uint32_t)s->queued;
+        s->queued = 0;
+        s->wanted = false;
+        break;
+    case WEND_COMMAND_KEEPALIVE: p->keepalives++; break;
+    case WEND_COMMAND_RELAY:
+    case WEND_COMMAND_NONE: fail_msg("not for the sealing half"); break;
+    }
+}
+
+static inline struct plane_key *plane_find_key(struct plane *p, uint32_t index)
+{
+    for (size_t i = 0; i < PLANE_KEYS; i++)
+        if (p->keys[i].used && p->keys[i].receiver.local_index == index)
+            return &p->keys[i];
+    return NULL;
+}
+
+static inline void plane_forget(struct plane_key *k)
+{
+    wend_receiver_close(&k->receiver);
+    memset(k, 0, sizeof *k);
+}
+
+static inline void plane_open_keys(struct plane *p, const struct wend_command *c)
+{
+    assert_null(plane_find_key(p, c->local_index));
+    for (size_t i = 0; i < PLANE_KEYS; i++) {
+        struct plane_key *k = &p->keys[i];
+        if (k->used)
+            continue;
+        k->used = true;
+        k->slot = c->slot;
+        assert_int_equal(
+            wend_receiver_init(&k->receiver, c->key, c->local_index, k->words, PLANE_WORDS), 0);
+        return;
+    }
+    fail_msg("too many keys");
+}
+
+static inline void plane_open_command(struct plane *p, const struct wend_command *c)
+{
+    switch (c->kind) {
+    case WEND_COMMAND_KEYS: plane_open_keys(p, c); break;
+    case WEND_COMMAND_KEYS_GONE:
+        assert_non_null(plane_find_key(p, c->local_index));
+        plane_forget(plane_find_key(p, c->local_index));
+        break;
+    case WEND_COMMAND_PEER_GONE:
+        for (size_t i = 0; i < PLANE_KEYS; i++)
+            if (p->keys[i].used && p->keys[i].slot == c->slot)
+                plane_forget(&p->keys[i]);
+        break;
+    case WEND_COMMAND_RELAY: p->relay = c->path; break;
+    case WEND_COMMAND_PEER: break;
+    case WEND_COMMAND_PATH:
+    case WEND_COMMAND_KEEPALIVE:
+    case WEND_COMMAND_FLUSH_DROP:
+    case WEND_COMMAND_NONE: fail_msg("not for the opening half"); break;
+    }
+}
+
+// Seals one numbered packet to `slot`; false: no keys or no way.
+static inline bool plane_seal(struct plane *p, uint32_t slot, uint32_t number, wend_instant now,
+                              struct plane_out *ret)
+{
+    struct plane_slot *s = &p->slots[slot];
+
+    if (!s->keyed || s->path.transport == WEND_TRANSPORT_NONE)
+        return false;
+    uint8_t *inner = ret->bytes + WEND_FRAME_HEADER_LEN + WEND_DATA_HEADROOM;
+    memset(inner, 0, PLANE_PACKET);
+    wend_put_u32(inner, number);
+    const size_t len = wend_data_seal(&s->sender, inner, PLANE_PACKET, 1400);
+    assert_true(len > 0);
+    ret->way = (struct wend_datagram){
+        .transport = s->path.transport, .stream = s->path.stream, .remote = s->path.remote};
+    ret->way.bytes = (struct wend_bytes){.at = inner - WEND_DATA_HEADROOM, .len = len};
+    if (s->path.channel != 0) {
+        wend_frame_write_header(ret->bytes, s->path.channel);
+        ret->way.bytes = (struct wend_bytes){.at = ret->bytes, .len = len + WEND_FRAME_HEADER_LEN};
+    }
+    p->stats[slot].sent_packets++;
+    p->stats[slot].last_sent = now;
+    return true;
+}
+
+// Opens data; returns false when it is not ours: for the node. `ret_notice` may get CONFIRMED.
+static inline bool plane_open(struct plane *p, const struct wend_datagram *in, wend_instant now,
+                              struct wend_notice *ret_notice)
+{
+    struct wend_bytes bytes = in->bytes;
+    const bool framed = bytes.len > WEND_FRAME_HEADER_LEN && bytes.at[0] == WEND_FRAME_TYPE;
+    uint8_t copy[WEND_DATAGRAM_MAX];
+    struct wend_bytes inner;
+
+    if (framed) {
+        bytes.at += WEND_FRAME_HEADER_LEN;
+        bytes.len -= WEND_FRAME_HEADER_LEN;
+    }
+    if (bytes.len < 32 || bytes.at[0] != WEND_MESSAGE_DATA)
+        return false;
+    struct plane_key *k = plane_find_key(p, wend_get_u32le(bytes.at + 4));
+    if (k == NULL)
+        return false;
+    memcpy(copy, bytes.at, bytes.len);
+    if (wend_data_open(&k->receiver, copy, bytes.len, &inner) != WEND_DROP_NONE)
+        return true;
+    if (!k->heard)
+        *ret_notice = (struct wend_notice){
+            .kind = WEND_NOTICE_CONFIRMED, .slot = k->slot, .local_index = k->receiver.local_index};
+    k->heard = true;
+    p->stats[k->slot].last_any_received = now;
+    if (inner.len == 0)
+        return true;
+    p->stats[k->slot].received_packets++;
+    p->stats[k->slot].last_received = now;
+    const uint32_t number = wend_get_u32(inner.at);
+    assert_true(number < PLANE_NUMBERS);
+    p->got[number]++;
+    p->count++;
+    if (framed)
+        p->relayed++;
+    else
+        p->direct++;
+    return true;
+}
+
+static inline void plane_close(struct plane *p)
+{
+    for (size_t i = 0; i < PLANE_SLOTS; i++)
+        wend_sender_close(&p->slots[i].sender);
+    for (size_t i = 0; i < PLANE_KEYS; i++)
+        if (p->keys[i].used)
+            plane_forget(&p->keys[i]);
+}
+
+#endif

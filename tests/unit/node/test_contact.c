@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+// Two devices and how they come together: relay first, direct then.
+#include "world.h"
+
+static void test_ready_and_directory(void **state)
+{
+    struct wend_peer_view v;
+    struct wend_self_view self;
+
+    (void)state;
+    all_up();
+    for (size_t i = 0; i < HOSTS; i++) {
+        assert_int_equal(wend_node_member_count(world.hosts[i].node), HOSTS - 1);
+        assert_int_equal(world.hosts[i].count[WEND_NODE_STORE_PIN], HOSTS - 1);
+        for (size_t j = 0; j < HOSTS; j++)
+            assert_true(i == j || (view(i, j, &v) && v.online));
+    }
+    wend_node_self(world.hosts[0].node, &self);
+    assert_string_equal(self.name, "anna");
+    assert_true(self.server_up);
+    assert_true(wend_address_equal(&self.public_address, &world.hosts[0].address));
+}
+
+// The first packet takes one exchange over the relay; the direct path opens behind it.
+static void test_relay_then_direct(void **state)
+{
+    struct wend_peer_view v;
+
+    (void)state;
+    all_up();
+    say(0, 1, 1);
+    run(WEND_MS(119)); // to the server, on, back and back, and the packet: 6 x 20 ms
+    assert_int_equal(world.hosts[1].plane.count, 0);
+    run(WEND_MS(2));
+    assert_int_equal(world.hosts[1].plane.count, 1);
+    assert_true(view(0, 1, &v));
+    assert_int_equal(v.first_packet, WEND_MS(80));
+    run(WEND_MS(100));
+    assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
+    assert_int_equal(way(1, 0), WEND_PATH_DIRECT);
+    say(1, 0, 2);
+    say(0, 1, 3);
+    run(WEND_MS(11));
+    assert_int_equal(world.hosts[0].plane.direct, 1);
+    assert_int_equal(world.hosts[1].plane.direct, 1);
+    assert_true(view(0, 1, &v) && v.state == WEND_PEER_UP);
+    assert_true(v.direct_after > 0 && v.direct_after < WEND_MS(200));
+    assert_int_equal(v.paths[v.path_used].rtt, WEND_MS(20));
+}
+
+static void test_both_behind_nats(void **state)
+{
+    (void)state;
+    world.hosts[0].nat = world.hosts[1].nat = true;
+    all_up();
+    say(0, 1, 1);
+    run(WEND_MS(600));
+    assert_int_equal(world.hosts[1].plane.got[1], 1);
+    assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
+    assert_int_equal(way(1, 0), WEND_PATH_DIRECT);
+}
+
+static void test_both_initiate_at_once(void **state)
+{
+    uint32_t number = 10;
+
+    (void)state;
+    all_up();
+    say(0, 1, 1);
+    say(1, 0, 2);
+    run(WEND_MS(300));
+    assert_int_equal(world.hosts[1].plane.got[1], 1);
+    assert_int_equal(world.hosts[0].plane.got[2], 1);
+    talk(0, 1, WEND_S(3), WEND_MS(50), &number);
+    run(WEND_MS(100));
+    for (uint32_t i = 10; i < number; i++)
+        assert_int_equal(world.hosts[0].plane.got[i] + world.hosts[1].plane.got[i], 1);
+    assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
+}
+
+// Cut: five silent probes, then the relay. Healed: direct again after the first retry.
+static void test_direct_cut_and_healed(void **state)
+{
+    uint32_t number = 10;
+
+    (void)state;
+    all_up();
+    talk(0, 1, WEND_S(5), WEND_MS(50), &number);
+    assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
+    world.direct_cut = true;
+    talk(0, 1, WEND_MS(1100), WEND_MS(50), &number);
+    assert_int_equal(way(0, 1), WEND_PATH_RELAY);
+    assert_int_equal(way(1, 0), WEND_PATH_RELAY);
+    const uint32_t from = number;
+    talk(0, 1, WEND_S(1), WEND_MS(50), &number);
+    run(WEND_MS(100));
+    for (uint32_t i = from; i < number; i++)
+        assert_int_equal(world.hosts[0].plane.got[i] + world.hosts[1].plane.got[i], 1);
+    world.direct_cut = false;
+    talk(0, 1, WEND_S(6), WEND_MS(50), &number);
+    assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
+    assert_int_equal(way(1, 0), WEND_PATH_DIRECT);
+}
+
+static void test_rekey_loses_nothing(void **state)
+{
+    uint32_t number = 10;
+
+    (void)state;
+    all_up();
+    talk(0, 1, WEND_S(400), WEND_MS(250), &number);
+    run(WEND_MS(100));
+    for (uint32_t i = 10; i < number; i++)
+        assert_int_equal(world.hosts[0].plane.got[i] + world.hosts[1].plane.got[i], 1);
+    assert_true(world.hosts[0].plane.key_commands >= 4);
+    assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
+}
+
+// Nobody talks: after 120 s no more probes, after the session's life nothing is left.
+static void test_idle_falls_silent(void **state)
+{
+    struct wend_peer_view v;
+
+    (void)state;
+    all_up();
+    say(0, 1, 1);
+    run(WEND_S(130));
+    world.direct_probes = 0;
+    run(WEND_S(40));
+    assert_int_equal(world.direct_probes, 0);
+    run(WEND_S(800));
+    assert_true(view(0, 1, &v) && v.state == WEND_PEER_IDLE);
+    assert_int_equal(world.hosts[0].node->contact_count, 0);
+    assert_int_equal(world.hosts[1].node->contact_count, 0);
+    say(0, 1, 2);
+    run(WEND_MS(300));
+    assert_int_equal(world.hosts[1].plane.got[2], 1);
+}
+
+static void test_address_change(void **state)
+{
+    uint32_t number = 10;
+
+    (void)state;
+    all_up();
+    talk(0, 1, WEND_S(2), WEND_MS(50), &number);
+    assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
+    host_move(0, 0xcb007163);
+    talk(0, 1, WEND_MS(400), WEND_MS(50), &number);
+    const uint32_t from = number;
+    talk(0, 1, WEND_S(1), WEND_MS(50), &number);
+    run(WEND_MS(100));
+    for (uint32_t i = from; i < number; i++)
+        assert_int_equal(world.hosts[0].plane.got[i] + world.hosts[1].plane.got[i], 1);
+    assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
+    assert_int_equal(way(1, 0), WEND_PATH_DIRECT);
+}
+
+static void test_both_move_at_once(void **state)
+{
+    uint32_t number = 10;
+
+    (void)state;
+    world.hosts[0].nat = world.hosts[1].nat = true;
+    all_up();
+    talk(0, 1, WEND_S(2), WEND_MS(50), &number);
+    host_move(0, 0xcb007163);
+    host_move(1, 0xcb007164);
+    talk(0, 1, WEND_S(2), WEND_MS(50), &number);
+    const uint32_t from = number;
+    talk(0, 1, WEND_S(1), WEND_MS(50), &number);
+    run(WEND_MS(100));
+    for (uint32_t i = from; i < number; i++)
+        assert_int_equal(world.hosts[0].plane.got[i] + world.hosts[1].plane.got[i], 1);
+    assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
+    assert_int_equal(way(1, 0), WEND_PATH_DIRECT);
+}
+
+// The peer crashed and came back: it does not know our index, says so, and we shake hands again.
+static void test_peer_restarts(void **state)
+{
+    uint32_t number = 10;
+
+    (void)state;
+    all_up();
+    talk(0, 1, WEND_S(2), WEND_MS(50), &number);
+    host_down(1);
+    host_up(1, 2);
+    run(WEND_MS(500));
+    const uint32_t from = number;
+    talk(0, 1, WEND_S(1), WEND_MS(50), &number);
+    run(WEND_S(1));
+    uint32_t arrived = 0;
+    for (uint32_t i = from; i < number; i++)
+        arrived += world.hosts[0].plane.got[i] + world.hosts[1].plane.got[i];
+    assert_int_equal(arrived, number - from);
+    assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
+}
+
+static void test_goodbye(void **state)
+{
+    struct wend_peer_view v;
+    uint32_t number = 10;
+
+    (void)state;
+    all_up();
+    talk(0, 1, WEND_S(1), WEND_MS(50), &number);
+    wend_node_close(world.hosts[1].node);
+    drain(&world.hosts[1]);
+    host_down(1);
+    run(WEND_MS(200));
+    assert_true(view(0, 1, &v));
+    assert_int_equal(v.state, WEND_PEER_IDLE);
+    assert_false(v.online);
+    assert_int_equal(world.hosts[0].node->contact_count, 0);
+}
+
+int main(void)
+{
+#define WITH(f) cmocka_unit_test_setup_teardown(f, world_open, world_close)
+    const struct CMUnitTest tests[] = {
+        WITH(test_ready_and_directory),
+        WITH(test_relay_then_direct),
+        WITH(test_both_behind_nats),
+        WITH(test_both_initiate_at_once),
+        WITH(test_direct_cut_and_healed),
+        WITH(test_rekey_loses_nothing),
+        WITH(test_idle_falls_silent),
+        WITH(test_address_change),
+        WITH(test_both_move_at_once),
+        WITH(test_peer_restarts),
+        WITH(test_goodbye),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: MIT
+// A network in virtual time: up to three devices, each a node with a small data plane, maybe behind
+// a NAT, and one server (src/relay). 20 ms one way to the server, 10 ms between devices.
+//
+//   [host 0] --NAT?-- 203.0.113.1 ---+
+//   [host 1] --NAT?-- 203.0.113.2 ---+--- server 198.51.100.1:3478
+//   [host 2] --NAT?-- 203.0.113.3 ---+
+#ifndef WEND_TESTS_UNIT_NODE_WORLD_H
+#define WEND_TESTS_UNIT_NODE_WORLD_H
+
+#include "members.h"
+#include "plane.h"
+#include "relay/relay.h"
+
+#define HOSTS      3
+#define FLIGHTS    2048
+#define PORT       41641
+#define TO_SERVER  WEND_MS(20)
+#define TO_PEER    WEND_MS(10)
+#define EVENTS_MAX 512
+
+struct host {
+    bool up;
+    struct wend_identity identity;
+    struct member_paper paper;
+    struct wend_node *node;
+    struct plane plane;
+    struct wend_address address; // as seen outside
+    bool nat, udp_blocked;
+    struct wend_address permitted[64];
+    size_t permitted_count;
+    uint32_t stream;                                 // open one, 0: none
+    uint32_t count[WEND_NODE_RESERVE_TIMESTAMP + 1]; // events by kind
+    uint16_t refused_error, member_error;
+    uint64_t floor;
+    size_t stored_len;
+    uint32_t sent; // datagrams
+};
+
+struct flight {
+    wend_instant at;
+    size_t to;                // HOSTS: the server
+    struct wend_datagram way; // remote: the sender
+    uint8_t bytes[WEND_DATAGRAM_MAX];
+};
+
+struct world {
+    wend_instant now;
+    struct office office;
+    struct wend_address server;
+    struct wend_relay *relay;
+    void *relay_memory;
+    bool relay_down, direct_cut;
+    struct host hosts[HOSTS];
+    struct flight flights[FLIGHTS];
+    size_t flight_count;
+    uint32_t direct_probes;
+};
+
+static struct world world;
+
+static inline uint64_t unix_ns(void)
+{
+    return UNIX_NS + (uint64_t)world.now;
+}
+
+// --- the wire ---
+
+static inline void fly(size_t to, wend_duration delay, const struct wend_datagram *way)
+{
+    assert_true(world.flight_count < FLIGHTS && way->bytes.len <= WEND_DATAGRAM_MAX);
+    struct flight *f = &world.flights[world.flight_count++];
+    f->at = world.now + delay;
+    f->to = to;
+    f->way = *way;
+    memcpy(f->bytes, way->bytes.at, way->bytes.len);
+}
+
+static inline bool is_permitted(const struct host *h, const struct wend_address *from)
+{
+    for (size_t i = 0; i < h->permitted_count; i++)
+        if (wend_address_equal(&h->permitted[i], from))
+            return true;
+    return !h->nat;
+}
+
+static inline void permit(struct host *h, const struct wend_address *to)
+{
+    for (size_t i = 0; i < h->permitted_count; i++)
+        if (wend_address_equal(&h->permitted[i], to))
+            return;
+    if (h->permitted_count < 64)
+        h->permitted[h->permitted_count++] = *to;
+}
+
+static inline void host_out(struct host *h, const struct wend_datagram *d)
+{
+    struct wend_datagram way = {.transport = d->transport, .remote = h->address, .bytes = d->bytes};
+
+    h->sent++;
+    if (d->transport == WEND_TRANSPORT_TCP) {
+        assert_int_equal(d->stream, h->stream);
+        way.stream = 100 * (uint32_t)(h - world.hosts + 1) + d->stream;
+        way.local = world.server;
+        if (!world.relay_down)
+            fly(HOSTS, TO_SERVER, &way);
+        return;
+    }
+    permit(h, &d->remote);
+    if (wend_address_equal(&d->remote, &world.server)) {
+        way.local = world.server;
+        if (!h->udp_blocked && !world.relay_down)
+            fly(HOSTS, TO_SERVER, &way);
+        return;
+    }
+    if (d->bytes.at[0] == WEND_MESSAGE_CONTROL)
+        world.direct_probes++;
+    for (size_t i = 0; i < HOSTS; i++)
+        if (world.hosts[i].up && wend_address_equal(&world.hosts[i].address, &d->remote) &&
+            !world.direct_cut)
+            fly(i, TO_PEER, &way);
+}
+
+static inline void server_out(const struct wend_datagram *d)
+{
+    struct wend_datagram way = {
+        .transport = d->transport, .remote = world.server, .bytes = d->bytes};
+
+    for (size_t i = 0; i < HOSTS; i++) {
+        const struct host *h = &world.hosts[i];
+        if (d->transport == WEND_TRANSPORT_TCP && d->stream / 100 == i + 1) {
+            way.stream = d->stream % 100;
+            fly(i, TO_SERVER, &way);
+        } else if (d->transport == WEND_TRANSPORT_UDP && !h->udp_blocked &&
+                   wend_address_equal(&h->address, &d->remote)) {
+            fly(i, TO_SERVER, &way);
+        }
+    }
+}
+
+// --- draining ---
+
+static inline void drain_server(void)
+{
+    struct wend_relay_event e;
+    struct wend_datagram d;
+
+    while (wend_relay_next_event(world.relay, &e))
+        ;
+    while (wend_relay_next_datagram(world.relay, &d))
+        server_out(&d);
+}
+
+static inline void note_event(struct host *h, const struct wend_node_event *e)
+{
+    h->count[e->kind]++;
+    if (e->kind == WEND_NODE_REFUSED)
+        h->refused_error = e->error;
+    if (e->kind == WEND_NODE_MEMBER_REFUSED)
+        h->member_error = e->error;
+    if (e->kind == WEND_NODE_RESERVE_TIMESTAMP)
+        h->floor = e->unix_ns;
+    if (e->kind == WEND_NODE_STORE_REVOCATIONS || e->kind == WEND_NODE_STORE_NETWORK)
+        h->stored_len = e->bytes.len;
+    if (e->kind == WEND_NODE_OPEN_STREAM) {
+        h->stream = e->stream;
+        wend_node_stream_opened(h->node, e->stream, world.now);
+    }
+    if (e->kind == WEND_NODE_CLOSE_STREAM)
+        h->stream = 0;
+}
+
+static inline void flush_queues(struct host *h)
+{
+    struct plane_out out;
+
+    for (uint32_t slot = 0; slot < PLANE_SLOTS; slot++) {
+        struct plane_slot *s = &h->plane.slots[slot];
+        size_t done = 0;
+        while (done < s->queued && plane_seal(&h->plane, slot, s->queue[done], world.now, &out)) {
+            host_out(h, &out.way);
+            done++;
+        }
+        memmove(s->queue, s->queue + done, (s->queued - done) * sizeof s->queue[0]);
+        s->queued -= done;
+        if (done > 0)
+            s->wanted = false;
+    }
+}
+
+static inline void drain(struct host *h)
+{
+    struct wend_command c;
+    struct wend_node_event e;
+    struct wend_datagram d;
+
+    if (!h->up)
+        return;
+    while (wend_node_next_event(h->node, &e))
+        note_event(h, &e);
+    while (wend_node_next_open_command(h->node, &c))
+        plane_open_command(&h->plane, &c);
+    while (wend_node_next_seal_command(h->node, &c))
+        plane_seal_command(&h->plane, &c);
+    while (wend_node_next_datagram(h->node, &d))
+        host_out(h, &d);
+    flush_queues(h);
+    wend_node_check(h->node);
+}
+
+// --- running ---
+
+static inline void deliver_to_server(struct flight *f)
+{
+    const uint64_t seconds = unix_ns() / 1000000000;
+
+    if (!wend_relay_is_frame(f->bytes, f->way.bytes.len)) {
+        (void)wend_relay_receive(world.relay, &f->way, world.now, seconds);
+    } else {
+        struct wend_relay_run in = {.transport = f->way.transport,
+                                    .stream = f->way.stream,
+                                    .local = f->way.local,
+                                    .remote = f->way.remote,
+                                    .at = f->bytes,
+                                    .len = f->way.bytes.len};
+        struct wend_relay_run out;
+        if (wend_relay_forward(world.relay, &in, world.now, &out))
+            server_out(&(struct wend_datagram){.transport = out.transport,
+                                               .stream = out.stream,
+                                               .remote = out.remote,
+                                               .bytes = {out.at, out.len}});
+    }
+    drain_server();
+}
+
+static inline void deliver_to_host(struct host *h, const struct flight *f)
+{
+    struct wend_notice notice = {0};
+
+    if (!h->up || (f->way.transport == WEND_TRANSPORT_UDP && !is_permitted(h, &f->way.remote)))
+        return;
+    if (plane_open(&h->plane, &f->way, world.now, &notice)) {
+        if (notice.kind != WEND_NOTICE_NONE)
+            wend_node_notice(h->node, &notice, world.now);
+    } else {
+        (void)wend_node_receive(h->node, &f->way, world.now);
+    }
+}
+
+static inline void land(size_t i)
+{
+    static struct flight f;
+
+    f = world.flights[i];
+    memmove(&world.flights[i], &world.flights[i + 1],
+            (--world.flight_count - i) * sizeof world.flights[0]);
+    f.way.bytes.at = f.bytes;
+    if (f.to < HOSTS)
+        deliver_to_host(&world.hosts[f.to], &f);
+    else if (!world.relay_down)
+        deliver_to_server(&f);
+}
+
+static inline void expire_all(void)
+{
+    for (size_t i = 0; i < HOSTS; i++) {
+        if (!world.hosts[i].up)
+            continue;
+        wend_node_set_clock(world.hosts[i].node, unix_ns());
+        wend_node_expire(world.hosts[i].node, world.now);
+        drain(&world.hosts[i]);
+    }
+    if (!world.relay_down) {
+        wend_relay_expire(world.relay, world.now, unix_ns() / 1000000000);
+        drain_server();
+    }
+}
+
+// The next thing to happen, and the flight if it is one (FLIGHTS: none).
+static inline wend_instant next_thing(size_t *ret_flight)
+{
+    wend_instant next = world.relay_down ? WEND_NEVER : wend_relay_deadline(world.relay);
+
+    *ret_flight = FLIGHTS;
+    for (size_t i = 0; i < HOSTS; i++)
+        if (world.hosts[i].up)
+            next = wend_instant_min(next, wend_node_deadline(world.hosts[i].node));
+    for (size_t i = 0; i < world.flight_count; i++) {
+        if (world.flights[i].at < next || (world.flights[i].at == next && *ret_flight == FLIGHTS)) {
+            next = world.flights[i].at;
+            *ret_flight = i;
+        }
+    }
+    return next;
+}
+
+static inline void run(wend_duration duration)
+{
+    const wend_instant until = world.now + duration;
+    size_t flight;
+    int still = 0;
+
+    expire_all();
+    for (;;) {
+        const wend_instant next = next_thing(&flight);
+        if (next > until)
+            break;
+        still = next > world.now || flight < FLIGHTS ? 0 : still + 1;
+        assert_true(still < 100); // time must go on
+        if (next > world.now)
+            world.now = next;
+        if (flight < FLIGHTS)
+            land(flight);
+        expire_all();
+    }
+    world.now = until;
+    expire_all();
+}
+
+// --- devices ---
+
+static inline void server_up(uint8_t seed)
+{
+    struct wend_relay_config c = {
+        .clients_max = 16, .networks_max = 4, .members_max = 64, .channels_max = 256};
+
+    memcpy(c.private_key, world.office.server_private, 32);
+    memcpy(c.seed, world.office.server_seed, 32);
+    memset(c.random, seed, 32);
+    c.primary[0] = world.server;
+    free(world.relay_memory);
+    const size_t size = (wend_relay_size(&c) + 63) / 64 * 64;
+    world.relay_memory = aligned_alloc(64, size);
+    memset(world.relay_memory, 0, size);
+    world.relay = wend_relay_init(world.relay_memory, &c, world.now, unix_ns() / 1000000000);
+    assert_int_equal(
+        wend_relay_load_network(world.relay, (struct wend_bytes){world.office.network_record,
+                                                                 world.office.network_len}),
+        0);
+    for (size_t i = 0; i < HOSTS; i++) {
+        const struct wend_chain chain = office_chain(&world.office, &world.hosts[i].paper);
+        assert_int_equal(wend_relay_load_member(world.relay, &chain), 0);
+    }
+    world.relay_down = false;
+}
+
+static inline void host_up(size_t i, uint8_t boot)
+{
+    struct host *h = &world.hosts[i];
+    struct wend_node_config c = {
+        .identity = &h->identity,
+        .network_record = {world.office.network_record, world.office.network_len},
+        .chain = office_chain(&world.office, &h->paper),
+        .epoch = 1000 * (i + 1) + boot,
+        .port = PORT,
+        .timestamp_floor = h->floor};
+    const struct wend_address interface = h->nat ? wend_address_ipv4(0xc0a80105, 0) : h->address;
+
+    c.seed[0] = (uint8_t)(i + 1);
+    c.seed[1] = boot;
+    void *memory = calloc(1, wend_node_size());
+    assert_int_equal(wend_node_init(memory, &c, unix_ns(), &h->node), 0);
+    h->plane.stats = calloc(WEND_SLOTS_MAX, sizeof *h->plane.stats);
+    h->up = true;
+    wend_node_set_stats(h->node, h->plane.stats);
+    wend_node_set_interfaces(h->node, &interface, 1, world.now);
+    wend_node_start(h->node, world.now);
+}
+
+// Without a word, as a crash does.
+static inline void host_down(size_t i)
+{
+    struct host *h = &world.hosts[i];
+
+    if (!h->up)
+        return;
+    plane_close(&h->plane);
+    free(h->plane.stats);
+    free(h->node);
+    memset(&h->plane, 0, sizeof h->plane);
+    h->up = false;
+}
+
+static inline void host_move(size_t i, uint32_t ip)
+{
+    struct host *h = &world.hosts[i];
+    h->address = wend_address_ipv4(ip, PORT);
+    h->permitted_count = 0;
+    const struct wend_address interface =
+        h->nat ? wend_address_ipv4(0xc0a80105 + ip % 256, 0) : h->address;
+    wend_node_set_interfaces(h->node, &interface, 1, world.now);
+}
+
+static inline int world_open(void **state)
+{
+    static const char *names[HOSTS] = {"anna", "bert", "cleo"};
+
+    (void)state;
+    memset(&world, 0, sizeof world);
+    world.now = WEND_S(1000);
+    world.server = wend_address_ipv4(0xc6336401, 3478);
+    office_open(&world.office, 10, &world.server);
+    for (uint32_t i = 0; i < HOSTS; i++) {
+        struct host *h = &world.hosts[i];
+        uint8_t private_key[32];
+        memset(private_key, (int)(0x40 + i), 32);
+        wend_identity_init(&h->identity, private_key);
+        const struct member_wish wish = {
+            .key = h->identity.public_key, .slot = i, .ipv4 = 0x64401002 + i, .name = names[i]};
+        office_admit(&world.office, &wish, &h->paper);
+        h->address = wend_address_ipv4(0xcb007101 + i, PORT);
+    }
+    server_up(77);
+    return 0;
+}
+
+static inline int world_close(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < HOSTS; i++)
+        host_down(i);
+    free(world.relay_memory);
+    return 0;
+}
+
+// --- looking and doing ---
+
+static inline bool view(size_t i, size_t of, struct wend_peer_view *ret)
+{
+    uint32_t cursor = 0;
+
+    while (wend_node_next_peer(world.hosts[i].node, &cursor, ret))
+        if (memcmp(ret->key, world.hosts[of].identity.public_key, 32) == 0)
+            return true;
+    return false;
+}
+
+static inline enum wend_path_kind way(size_t i, size_t to)
+{
+    struct wend_peer_view v;
+
+    if (!view(i, to, &v) || v.path_used == v.path_count)
+        return WEND_PATH_NONE;
+    return v.paths[v.path_used].kind;
+}
+
+// One numbered packet of a user of host `i` to host `to`.
+static inline void say(size_t i, size_t to, uint32_t number)
+{
+    struct host *h = &world.hosts[i];
+    struct wend_peer_view v;
+    struct plane_out out;
+
+    assert_true(view(i, to, &v));
+    struct plane_slot *s = &h->plane.slots[v.slot];
+    if (s->queued == 0 && plane_seal(&h->plane, v.slot, number, world.now, &out)) {
+        host_out(h, &out.way);
+        return;
+    }
+    if (s->queued < PLANE_QUEUE)
+        s->queue[s->queued++] = number;
+    const struct wend_notice notice = {.kind = WEND_NOTICE_WANT, .slot = v.slot};
+    if (!s->wanted)
+        wend_node_notice(h->node, &notice, world.now);
+    s->wanted = true;
+    drain(h);
+}
+
+// A packet each way every `step`, for `duration`; numbers rise from `*number`.
+static inline void talk(size_t i, size_t j, wend_duration duration, wend_duration step,
+                        uint32_t *number)
+{
+    for (wend_duration t = 0; t < duration; t += step) {
+        say(i, j, (*number)++);
+        say(j, i, (*number)++);
+        run(step);
+    }
+}
+
+static inline void all_up(void)
+{
+    for (size_t i = 0; i < HOSTS; i++)
+        host_up(i, 1);
+    run(WEND_S(2));
+    for (size_t i = 0; i < HOSTS; i++)
+        assert_int_equal(world.hosts[i].count[WEND_NODE_READY], 1);
+}
+
+#endif
