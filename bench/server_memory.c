@@ -31,8 +31,8 @@
 #define PER_NETWORK 100
 #define PER_SOURCE  16   // clients of one address, far below the limits of a source
 #define APART_US    2200 // handshakes: below 500 a second no cookies are asked for
-#define ANSWER_MS   2000
-#define TRIES       5
+#define ANSWER_MS   100
+#define TRIES       50
 
 struct network {
     uint8_t seed[32], key[32], invite_seed[32], invite_key[32];
@@ -86,7 +86,9 @@ static void start_server(struct bench *b)
         die("cannot prepare");
     b->pid = fork();
     if (b->pid == 0) {
+        const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
         dup2(out[1], STDOUT_FILENO);
+        dup2(nowhere, STDERR_FILENO);
         close(out[0]);
         close(out[1]);
         execl(b->program, b->program, "serve", "--state", b->state, "--listen", listen,
@@ -134,7 +136,7 @@ static long resident_kib(const struct bench *b)
 
 // --- one client's messages ---
 
-static int open_socket(const struct bench *b, uint32_t number)
+static int open_socket(uint32_t number, bool stream)
 {
     const int on = 1;
     const struct sockaddr_in to = {
@@ -142,11 +144,11 @@ static int open_socket(const struct bench *b, uint32_t number)
     // A /24 for every few clients: 127.1.0.1, 127.1.1.1 …
     const struct sockaddr_in from = {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f010001 + (number / PER_SOURCE << 8))};
-    const int fd = socket(AF_INET, b->stream ? SOCK_STREAM : SOCK_DGRAM, 0);
+    const int fd = socket(AF_INET, stream ? SOCK_STREAM : SOCK_DGRAM, 0);
     if (fd < 0 || bind(fd, (const struct sockaddr *)&from, sizeof from) != 0 ||
         connect(fd, (const struct sockaddr *)&to, sizeof to) != 0)
         die("cannot open a socket");
-    if (b->stream)
+    if (stream)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
 }
@@ -239,10 +241,10 @@ static void ask(struct client *c, uint16_t type, struct wend_bytes attributes)
     die("no answer");
 }
 
-static void open_client(const struct bench *b, struct client *c, uint32_t number)
+static void open_client(const struct bench *b, struct client *c, uint32_t number, bool stream)
 {
     uint8_t key[32];
-    *c = (struct client){.fd = open_socket(b, number), .stream = b->stream};
+    *c = (struct client){.fd = open_socket(number, stream), .stream = stream};
     wend_entropy(key);
     wend_identity_init(&c->identity, key);
     shake_hands(b, c);
@@ -286,7 +288,7 @@ static void claim_networks(struct bench *b)
     uint8_t secret[32], memory[1200];
     if (wend_server_store_open(b->state, false, &store) != 0)
         die("cannot open the server's state");
-    open_client(b, &admin, 0);
+    open_client(b, &admin, 0, false);
     for (uint32_t i = 0; i < b->network_count; i++) {
         make_network(b, &b->networks[i], i);
         wend_entropy(secret);
@@ -360,7 +362,7 @@ static void measure(struct bench *b)
     const long before = resident_kib(b);
     for (uint32_t i = 0; i < b->clients; i++) {
         const wend_instant next = wend_clock_now() + WEND_US(APART_US);
-        open_client(b, &c, i);
+        open_client(b, &c, i, b->stream);
         join_and_register(&c, &b->networks[i / PER_NETWORK], i);
         fds[i] = c.fd;
         while (wend_clock_now() < next)

@@ -36,8 +36,7 @@ struct wend_control_handler {
 //   -EADDRINUSE    somebody answers on it
 //   -ENAMETOOLONG, -EACCES, -ENOENT … from the file system; -ENOMEM
 int wend_control_open(uv_loop_t *loop, const char *state,
-                      const struct wend_control_handler *handler,
-                      struct wend_control_server **ret);
+                      const struct wend_control_handler *handler, struct wend_control_server **ret);
 
 // Unlinks the socket, closes the clients once what they wait for is handed to the kernel as far as
 // it takes it. The loop must run once more for libuv to let go of it. NULL: nothing.

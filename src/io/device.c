@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Theory of operation. The node is a machine that knows nothing of this process. One turn of the
-// loop feeds it what came in (from the plane's threads, from streams, from timers), then drains what it
-// wants: commands to the plane, datagrams, events. Its next deadline arms one timer.
+// loop feeds it what came in (from the plane's threads, from streams, from timers), then drains
+// what it wants: commands to the plane, datagrams, events. Its next deadline arms one timer.
 #include "io/device.h"
 
 #include <errno.h>
@@ -35,6 +35,11 @@ void wend_device_stop(struct wend_device *d, int result)
     d->stopping = true;
     d->result = result;
     uv_stop(&d->loop);
+}
+
+void wend_device_on_stop(uv_timer_t *timer)
+{
+    wend_device_stop(timer->data, 0);
 }
 
 // --- draining the node ---
@@ -98,25 +103,39 @@ void wend_device_turn(struct wend_device *d)
 
 // --- what comes in ---
 
-static void on_plane(uv_poll_t *poll, int status, int events)
+// Returns true when the plane has no more for us now.
+static bool hear_plane(struct wend_device *d, wend_instant now, int *budget)
 {
-    struct wend_device *d = poll->data;
     struct wend_notice notice;
     struct wend_datagram in;
-    (void)status;
-    (void)events;
-    const wend_instant now = wend_clock_now();
-    wend_plane_heard(d->plane);
     while (wend_plane_next_notice(d->plane, &notice)) {
         wend_node_notice(d->node, &notice, now);
         drain(d);
     }
-    for (int i = 0; i < DATAGRAMS_A_TURN && wend_plane_next_datagram(d->plane, &in); i++) {
+    for (; *budget > 0 && wend_plane_next_datagram(d->plane, &in); --*budget) {
         (void)wend_node_receive(d->node, &in, now);
         drain(d);
     }
     while (wend_plane_next_stream_out(d->plane, &in))
         (void)wend_dial_send(d->dials, in.stream, in.bytes);
+    return *budget == 0 || wend_plane_rest(d->plane);
+}
+
+static void on_plane(uv_poll_t *poll, int status, int events)
+{
+    struct wend_device *d = poll->data;
+    const wend_instant now = wend_clock_now();
+    int budget = DATAGRAMS_A_TURN;
+    (void)status;
+    (void)events;
+    while (!hear_plane(d, now, &budget))
+        ;
+    const int failure = wend_plane_failure(d->plane);
+    if (failure != 0) {
+        wend_log(WEND_LOG_INFO, "plane-failed", WEND_T("error", strerror(-failure)));
+        wend_device_stop(d, failure);
+        return;
+    }
     wend_device_turn(d);
 }
 
@@ -138,10 +157,8 @@ static void on_stream_closed(void *context, uint32_t stream)
 static void on_stream_datagram(void *context, const struct wend_datagram *in)
 {
     struct wend_device *d = context;
-    if (wend_plane_stream_in(d->plane, in))
-        return; // user data: the opening thread's
-    (void)wend_node_receive(d->node, in, wend_clock_now());
-    uv_timer_start(&d->timer, on_timer, 0, 0);
+    // What is the node's comes back by on_plane, in order.
+    (void)wend_plane_stream_in(d->plane, in);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -189,11 +206,10 @@ static int choose_port(struct wend_device *d, struct wend_device_error *why)
     if (error != 0) {
         char text[16];
         snprintf(text, sizeof text, "%u", (unsigned)kept);
-        return wend_device_explain(why,
-                                   error == -EADDRINUSE ? "the UDP port is taken"
-                                                        : "cannot open a UDP socket",
-                                   error == -EADDRINUSE ? text : strerror(-error),
-                                   error == -EADDRINUSE ? "choose another with --port" : NULL);
+        return wend_device_explain(
+            why, error == -EADDRINUSE ? "the UDP port is taken" : "cannot open a UDP socket",
+            error == -EADDRINUSE ? text : strerror(-error),
+            error == -EADDRINUSE ? "choose another with --port" : NULL);
     }
     if (d->port != kept)
         (void)wend_store_put_number(d->store, WEND_STORE_PORT, d->port);
@@ -219,19 +235,19 @@ static void restore_pin(void *context, const struct wend_pin *pin)
 static int read_state(struct wend_device *d, struct wend_node_config *c)
 {
     size_t used = 0;
-    int error = read_value(d, WEND_STORE_NETWORK, WEND_NETWORK_RECORD_MAX, &used,
-                           &c->network_record);
+    int error =
+        read_value(d, WEND_STORE_NETWORK, WEND_NETWORK_RECORD_MAX, &used, &c->network_record);
     if (error == 0)
-        error = read_value(d, WEND_STORE_DELEGATION, WEND_DELEGATION_LEN, &used,
-                           &c->chain.delegation);
+        error =
+            read_value(d, WEND_STORE_DELEGATION, WEND_DELEGATION_LEN, &used, &c->chain.delegation);
     if (error == 0)
         error = read_value(d, WEND_STORE_MEMBERSHIP, WEND_MEMBERSHIP_LEN_MAX, &used,
                            &c->chain.membership);
     if (error == 0)
         error = read_value(d, WEND_STORE_RECEIPT, WEND_RECEIPT_LEN, &used, &c->chain.receipt);
     if (error == 0)
-        error = read_value(d, WEND_STORE_REVOCATIONS, WEND_REVOCATION_LIST_MAX, &used,
-                           &c->revocations);
+        error =
+            read_value(d, WEND_STORE_REVOCATIONS, WEND_REVOCATION_LIST_MAX, &used, &c->revocations);
     if (error == 0)
         error = wend_store_get_number(d->store, WEND_STORE_LABEL_FLOOR, &c->timestamp_floor);
     return error;
@@ -260,9 +276,7 @@ static int make_node(struct wend_device *d, struct wend_device_error *why)
     d->node_size = (wend_node_size() + 4095) & ~(size_t)4095;
     d->node_memory =
         mmap(NULL, d->node_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    d->stats = mmap(NULL, WEND_SLOTS_MAX * sizeof *d->stats, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (d->scratch == NULL || d->node_memory == MAP_FAILED || d->stats == MAP_FAILED)
+    if (d->scratch == NULL || d->node_memory == MAP_FAILED)
         return wend_device_explain(why, "not enough memory", NULL, NULL);
     struct wend_node_config config = {.identity = &d->identity, .port = d->port};
     if (wend_store_identity(d->store, key) != 0 || read_state(d, &config) != 0)
@@ -273,13 +287,12 @@ static int make_node(struct wend_device *d, struct wend_device_error *why)
     wend_entropy(config.seed);
     wend_entropy(epoch);
     config.epoch = wend_get_u64le(epoch);
-    const int error = wend_node_init(d->node_memory, &config, (uint64_t)wend_clock_unix_ns(),
-                                     &d->node);
+    const int error =
+        wend_node_init(d->node_memory, &config, (uint64_t)wend_clock_unix_ns(), &d->node);
     wend_wipe(&config, sizeof config);
     if (error != 0)
         return wend_device_explain(why, "the membership on disk does not hold", d->config.state,
                                    "join again with a new invite");
-    wend_node_set_stats(d->node, d->stats);
     (void)wend_store_each_pin(d->store, restore_pin, d->node);
     return 0;
 }
@@ -288,20 +301,21 @@ static int make_plane(struct wend_device *d, struct wend_device_error *why)
 {
     struct wend_plane_config config = {
         .tun = &d->tun,
-        .ipv4 = &d->sockets[0],
-        .ipv6 = &d->sockets[1],
-        .inside_ipv4 = wend_address_ipv4(d->member.ipv4, 0),
-        .inside_ipv6 = wend_inside_address(d->network.key, d->identity.public_key),
+        .udp4 = &d->sockets[0],
+        .udp6 = &d->sockets[1],
+        .ipv4 = wend_address_ipv4(d->member.ipv4, 0),
+        .ipv6 = wend_inside_address(d->network.key, d->identity.public_key),
         .mtu = WEND_DEVICE_MTU,
-        .stats = d->stats,
     };
     uint8_t seed[32];
     wend_entropy(seed);
     memcpy(config.hash_key, seed, sizeof config.hash_key);
     const int error = wend_plane_start(&config, &d->plane);
-    return error == 0 ? 0
-                      : wend_device_explain(why, "cannot start the packet threads",
-                                            strerror(-error), NULL);
+    if (error != 0)
+        return wend_device_explain(why, "cannot start the packet threads", strerror(-error), NULL);
+    d->stats = wend_plane_stats(d->plane);
+    wend_node_set_stats(d->node, d->stats);
+    return 0;
 }
 
 static int make_loop(struct wend_device *d, struct wend_device_error *why)
@@ -313,7 +327,8 @@ static int make_loop(struct wend_device *d, struct wend_device_error *why)
                                               .datagram = on_stream_datagram};
     uv_timer_init(&d->loop, &d->timer);
     uv_timer_init(&d->loop, &d->link_timer);
-    d->timer.data = d->link_timer.data = d;
+    uv_timer_init(&d->loop, &d->stop_timer);
+    d->timer.data = d->link_timer.data = d->stop_timer.data = d;
     for (size_t i = 0; i < 3; i++) {
         uv_signal_init(&d->loop, &d->signals[i]);
         d->signals[i].data = d;
@@ -354,7 +369,7 @@ int wend_device_open(const struct wend_device_config *config, struct wend_store 
     d->config = *config;
     d->store = store;
     d->tun.fd = d->sockets[0].fd = d->sockets[1].fd = -1;
-    d->node_memory = d->stats = MAP_FAILED;
+    d->node_memory = MAP_FAILED;
     if (set_up(d, why) != 0) {
         wend_device_close(d);
         return -1;
@@ -416,8 +431,6 @@ void wend_device_close(struct wend_device *d)
         wend_wipe(d->node_memory, d->node != NULL ? d->node_size : 0);
         munmap(d->node_memory, d->node_size);
     }
-    if (d->stats != MAP_FAILED)
-        munmap(d->stats, WEND_SLOTS_MAX * sizeof *d->stats);
     free(d->scratch);
     wend_wipe(&d->identity, sizeof d->identity);
     free(d);

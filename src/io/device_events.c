@@ -54,8 +54,9 @@ static void log_peer(struct wend_device *d, const struct wend_node_event *e)
         peer.path_used < peer.path_count ? &peer.paths[peer.path_used] : &none;
     if (path->kind != WEND_PATH_NONE)
         wend_address_format(&path->remote, remote);
-    wend_log(WEND_LOG_INFO, "path", WEND_T("peer", peer.name), WEND_T("kind", kind_name(path->kind)),
-             WEND_T("remote", remote), WEND_R("rtt_ms", milliseconds(path->rtt)),
+    wend_log(WEND_LOG_INFO, "path", WEND_T("peer", peer.name),
+             WEND_T("kind", kind_name(path->kind)), WEND_T("remote", remote),
+             WEND_R("rtt_ms", milliseconds(path->rtt)),
              WEND_R("since_first_packet_ms",
                     peer.contact_started == WEND_NEVER
                         ? -1
@@ -78,8 +79,7 @@ static void be_ready(struct wend_device *d, const struct wend_node_event *e)
 {
     char public[WEND_ADDRESS_TEXT_LEN], ipv4[WEND_ADDRESS_TEXT_LEN], ipv6[WEND_ADDRESS_TEXT_LEN];
     const struct wend_address inside4 = wend_address_ipv4(d->member.ipv4, 0);
-    const struct wend_address inside6 =
-        wend_inside_address(d->network.key, d->identity.public_key);
+    const struct wend_address inside6 = wend_inside_address(d->network.key, d->identity.public_key);
     wend_log(WEND_LOG_INFO, "registered",
              WEND_T("public", wend_address_format(&e->address, public)));
     if (d->ready)
@@ -150,4 +150,70 @@ void wend_device_take_events(struct wend_device *d)
         take_event(d, &e);
     if (d->names_due && !d->stopping)
         wend_device_update_names(d);
+}
+
+// --- names ---
+
+void wend_device_update_names(struct wend_device *d)
+{
+    static struct wend_name names[WEND_SLOTS_MAX + 1];
+    static struct wend_peer_view peer;
+    uint32_t cursor = 0;
+    size_t count = 0;
+    d->names_due = false;
+    if (d->names == NULL)
+        return;
+    memcpy(names[count].name, d->member.name, sizeof names[count].name);
+    names[count].ipv4 = wend_address_ipv4(d->member.ipv4, 0);
+    names[count].ipv6 = wend_inside_address(d->network.key, d->identity.public_key);
+    count++;
+    while (count <= WEND_SLOTS_MAX && wend_node_next_peer(d->node, &cursor, &peer)) {
+        memcpy(names[count].name, peer.name, sizeof names[count].name);
+        names[count].ipv4 = peer.ipv4;
+        names[count].ipv6 = peer.ipv6;
+        count++;
+    }
+    kept(wend_names_update(d->names, names, count), "names");
+}
+
+// --- the control socket ---
+
+static json_t *answer(void *context, const json_t *request)
+{
+    struct wend_device *d = context;
+    const char *what = json_string_value(json_object_get(request, "do"));
+    if (strcmp(what, "status") == 0)
+        return wend_status_json(d->node, d->stats, d->tun.name, wend_clock_now());
+    if (strcmp(what, "peer") == 0) {
+        const char *name = json_string_value(json_object_get(request, "name"));
+        return name != NULL ? wend_status_peer_json(d->node, d->stats, name, wend_clock_now())
+                            : NULL;
+    }
+    if (strcmp(what, "down") == 0) {
+        wend_log(WEND_LOG_INFO, "down");
+        // After the answer is written: a later turn of the loop ends it.
+        uv_timer_start(&d->stop_timer, wend_device_on_stop, 0, 0);
+        return json_pack("{s:b}", "ok", 1);
+    }
+    return NULL;
+}
+
+int wend_device_open_control(struct wend_device *d, struct wend_device_error *why)
+{
+    const struct wend_control_handler handler = {.context = d, .answer = answer};
+    const int error = wend_control_open(&d->loop, d->config.state, &handler, &d->control);
+    if (error != 0)
+        return wend_device_explain(why, "cannot open the control socket", strerror(-error),
+                                   "choose a shorter --state, or check its permissions");
+    const struct wend_names_config names = {
+        .interface = d->tun.name,
+        .network = d->network.name,
+        .hosts = d->config.hosts,
+        .ipv4 = wend_address_ipv4(d->member.ipv4, 0),
+        .ipv6 = wend_inside_address(d->network.key, d->identity.public_key),
+    };
+    d->names_due = true;
+    return wend_names_open(&d->loop, &names, &d->names) == 0
+               ? 0
+               : wend_device_explain(why, "not enough memory", NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "crypto/record.h"
+#include "io/clock.h"
 #include "io/device_state.h"
 #include "io/log.h"
 
@@ -42,9 +43,8 @@ static int refuse_overlap(struct wend_device *d, struct wend_device_error *why)
         char pool[WEND_ADDRESS_TEXT_LEN], route[WEND_ADDRESS_TEXT_LEN], both[160];
         snprintf(both, sizeof both, "%s and %s", wend_prefix_format(&d->network.pool, pool),
                  wend_prefix_format(&routes[i].destination, route));
-        return wend_device_explain(
-            why, "the network's pool overlaps a route of this host", both,
-            "make the network with another --pool, or remove the route");
+        return wend_device_explain(why, "the network's pool overlaps a route of this host", both,
+                                   "make the network with another --pool, or remove the route");
     }
     return 0;
 }
@@ -60,8 +60,7 @@ static void plan_interface(struct wend_device *d)
 {
     struct wend_interface *i = &d->interface;
     const struct wend_address ipv4 = wend_address_ipv4(d->member.ipv4, 0);
-    const struct wend_address ipv6 =
-        wend_inside_address(d->network.key, d->identity.public_key);
+    const struct wend_address ipv6 = wend_inside_address(d->network.key, d->identity.public_key);
     *i = (struct wend_interface){.index = d->tun.index, .mtu = WEND_DEVICE_MTU};
     // Addresses alone, and the routes said apart, so that each can be put back by itself.
     i->addresses[i->address_count++] = host_prefix(&ipv4, 32);
@@ -75,8 +74,8 @@ int wend_device_make_interface(struct wend_device *d, struct wend_device_error *
 {
     if (refuse_overlap(d, why) != 0)
         return -1;
-    const int error = wend_tun_open(
-        &d->tun, &(struct wend_tun_config){.name = d->config.interface});
+    const int error =
+        wend_tun_open(&d->tun, &(struct wend_tun_config){.name = d->config.interface});
     switch (error) {
     case 0: break;
     case -EEXIST:

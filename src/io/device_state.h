@@ -26,12 +26,12 @@ struct wend_device {
 
     uv_loop_t loop;
     bool loop_open;
-    uv_timer_t timer, link_timer, store_timer;
+    uv_timer_t timer, link_timer, stop_timer;
     uv_poll_t monitor_poll, plane_poll;
     uv_signal_t signals[3];
-    bool ready;    // `ready` was printed
+    bool ready; // `ready` was printed
     bool stopping;
-    int result;    // of run
+    int result; // of run
 
     struct wend_tun tun;
     struct wend_netlink netlink;
@@ -41,7 +41,7 @@ struct wend_device {
     uint16_t port;
     struct wend_dials *dials;
     struct wend_plane *plane;
-    struct wend_plane_stats *stats;
+    struct wend_plane_stats *stats; // the plane's
 
     void *node_memory;
     size_t node_size;
@@ -68,6 +68,7 @@ int wend_device_open_control(struct wend_device *d, struct wend_device_error *wh
 // device.c
 void wend_device_turn(struct wend_device *d);
 void wend_device_stop(struct wend_device *d, int result);
+void wend_device_on_stop(uv_timer_t *timer); // wend_device_stop from the loop
 int wend_device_explain(struct wend_device_error *why, const char *what, const char *value,
                         const char *fix);
 

@@ -4,7 +4,8 @@
 // Wire:   RFC 1035 over UDP, at most 512 bytes (section 4.2.1). One question, class IN, opcode
 //         QUERY. A, AAAA, PTR and ANY have answers; other types of a known name have none. Names
 //         compare without case (section 2.3.3). An OPT record (RFC 6891) gets one back.
-// Codes:  NXDOMAIN below NETWORK.wend, REFUSED for everybody else's zones, FORMERR for nonsense that
+// Codes:  NXDOMAIN below NETWORK.wend, REFUSED for everybody else's zones, FORMERR for nonsense
+// that
 //         has a header, NOTIMP for other opcodes.
 //
 // wend_resolver_answer is a function of its arguments; the rest is a uv_udp_t or two around it.

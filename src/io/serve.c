@@ -66,9 +66,10 @@ static void set_timer(struct wend_serve *s)
     uv_timer_start(&s->timer, on_timer, wait_ms, 0);
 }
 
-void wend_serve_end_turn(struct wend_serve *s)
+void wend_serve_say(struct wend_serve *s)
 {
     struct wend_datagram d;
+    s->unsaid = 0;
     wend_serve_events(s);
     while (wend_relay_next_datagram(s->relay, &d)) {
         const struct wend_relay_run run = {.transport = d.transport,
@@ -79,6 +80,11 @@ void wend_serve_end_turn(struct wend_serve *s)
                                            .len = d.bytes.len};
         wend_serve_send(s, &run, true);
     }
+}
+
+void wend_serve_end_turn(struct wend_serve *s)
+{
+    wend_serve_say(s);
     wend_serve_flush_udp(s);
     set_timer(s);
 }

@@ -15,6 +15,7 @@
 #define WEND_SERVE_BATCH        32 // messages a receive call
 #define WEND_SERVE_ROUNDS       8  // receive calls on one socket before others get their turn
 #define WEND_SERVE_SENDS        64
+#define WEND_SERVE_UNSAID_MAX   256 // datagrams taken in before answers leave
 #define WEND_SERVE_STREAMS_MAX  16384
 #define WEND_SERVE_STREAMS_IP   64
 #define WEND_SERVE_STREAM_TRIAL WEND_S(10) // for a stream without a registered client
@@ -86,6 +87,7 @@ struct wend_serve {
     wend_instant now;
     uint64_t unix_seconds;
     wend_instant counted_at;
+    unsigned unsaid;  // datagrams given to the machine since it was drained
     uint64_t counted; // sum of all counters when they were logged last
 
     struct wend_serve_socket sockets[WEND_SERVE_SOCKETS_MAX];
@@ -108,6 +110,7 @@ struct wend_serve {
 // serve.c: reads the clock, at the begin of a turn; stores, sends, sets the timer, at its end.
 void wend_serve_begin_turn(struct wend_serve *s);
 void wend_serve_end_turn(struct wend_serve *s);
+void wend_serve_say(struct wend_serve *s); // stores and sends, within a turn
 
 // serve_store.c
 void wend_serve_events(struct wend_serve *s);

@@ -93,6 +93,9 @@ static void receive_one(struct wend_serve *s, const struct wend_relay_run *run, 
                                      .remote = run->remote,
                                      .bytes = {run->at, len}};
     (void)wend_relay_receive(s->relay, &in, s->now, s->unix_seconds);
+    // What the machine says waits in rings that hold the words of so many.
+    if (++s->unsaid == WEND_SERVE_UNSAID_MAX)
+        wend_serve_say(s);
 }
 
 // A packet, or several merged by GRO, which merges by addresses and not by what is inside.

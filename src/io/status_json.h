@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // `wend status --json`: views of the node as JSON, shaped as the command line promises it.
 //
-// Durations in milliseconds, sizes in bytes; what is not known is null. Every function returns a new
-// reference, NULL only without memory. In the thread of the node.
+// Durations in milliseconds, sizes in bytes; what is not known is null. Every function returns a
+// new reference, NULL only without memory. In the thread of the node.
 #ifndef WEND_IO_STATUS_JSON_H
 #define WEND_IO_STATUS_JSON_H
 

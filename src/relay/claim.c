@@ -98,7 +98,7 @@ enum wend_error wend_relay_claim_network(struct wend_relay *r, struct wend_relay
     (void)w;
     if (q->a.secret.len != WEND_CLAIM_SECRET_LEN || q->a.network_record.at == NULL)
         return WEND_ERROR_MALFORMED;
-    if (!r->writable)
+    if (!wend_relay_can_store(r))
         return WEND_ERROR_LIMIT;
     const enum wend_error error = wend_trust_newer_network(NULL, q->a.network_record, &n);
     if (error != WEND_ERROR_NONE)

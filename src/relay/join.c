@@ -152,7 +152,7 @@ enum wend_error wend_relay_join(struct wend_relay *r, struct wend_relay_request 
                                 struct wend_writer *w)
 {
     struct wish wish = {0};
-    if (!r->writable)
+    if (!wend_relay_can_store(r))
         return WEND_ERROR_LIMIT;
     enum wend_error error = check(r, q, &wish);
     if (error == WEND_ERROR_NONE) {
@@ -230,7 +230,7 @@ enum wend_error wend_relay_join_commit(struct wend_relay *r, struct wend_relay_r
     const uint32_t network = wend_relay_network_find(r, WEND_BYTES(decoded.network));
     if (network == 0)
         return WEND_ERROR_UNKNOWN_PEER;
-    if (!r->writable)
+    if (!wend_relay_can_store(r))
         return WEND_ERROR_LIMIT;
     const uint32_t held = wend_relay_member_find(r, network, q->client->key);
     const struct wend_relay_network *n = wend_relay_network_at(r, network);

@@ -179,7 +179,7 @@ enum wend_error wend_relay_admit(struct wend_relay *r, uint32_t network,
     if (held != NULL && held->state == WEND_RELAY_MEMBER_ACTIVE &&
         m->receipt_time < held->receipt_time)
         return WEND_ERROR_REPLAYED;
-    if (!r->writable)
+    if (!wend_relay_can_store(r))
         return WEND_ERROR_LIMIT;
     enum wend_error error = check_free(r, &a);
     if (error == WEND_ERROR_NONE)

@@ -298,10 +298,10 @@ static void expire_members(struct wend_relay *r)
 void wend_relay_members_tidy(struct wend_relay *r)
 {
     const uint64_t past = r->unix_seconds - WEND_TRUST_SKEW_S;
-    if (!r->writable)
+    if (!wend_relay_can_store(r))
         return;
     expire_members(r);
-    for (uint32_t i = 1; i <= r->slots.high; i++) {
+    for (uint32_t i = 1; i <= r->slots.high && wend_relay_can_store(r); i++) {
         const struct wend_relay_slot *s = wend_relay_slot_at(r, i);
         if (s->invite != 0 && s->committed && s->expires <= past &&
             wend_relay_invite_at(r, s->invite)->join_before < past)

@@ -222,7 +222,7 @@ enum wend_error wend_relay_publish(struct wend_relay *r, struct wend_relay_reque
                                    struct wend_writer *w)
 {
     (void)w;
-    if (!r->writable)
+    if (!wend_relay_can_store(r))
         return WEND_ERROR_LIMIT;
     if (q->a.network_record.at != NULL)
         return take_record(r, q->a.network_record);

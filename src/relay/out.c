@@ -105,6 +105,11 @@ void wend_relay_discard(struct wend_relay *r)
 
 // --- events ---
 
+bool wend_relay_can_store(struct wend_relay *r)
+{
+    return r->writable && wend_ring_reserve(&r->events, WEND_RELAY_STORE_ROOM) != NULL;
+}
+
 // An event, then the bytes of its views in their order.
 void wend_relay_raise(struct wend_relay *r, const struct wend_relay_event *event)
 {
@@ -115,9 +120,7 @@ void wend_relay_raise(struct wend_relay *r, const struct wend_relay_event *event
         len += views[i].len;
     uint8_t *at = wend_ring_reserve(&r->events, len);
     if (at == NULL) {
-        // Nobody drains: what would have to be stored must not be promised.
-        if (event->kind < WEND_RELAY_RELOAD_CLAIMS)
-            r->writable = false;
+        wend_assert(event->kind >= WEND_RELAY_RELOAD_CLAIMS); // can_store was asked
         wend_relay_drop(r, WEND_DROP_QUEUE_FULL);
         return;
     }

@@ -35,9 +35,10 @@
 #define WEND_RELAY_BODY_MAX      1400
 #define WEND_RELAY_PAGE_MAX      1100 // bytes of entries in one message
 #define WEND_RELAY_PART_MAX      1024
-#define WEND_RELAY_SEALED_MAX    1400 // longest message that we make longer by choice
-#define WEND_RELAY_OUT_LEN       (16u << 20)
-#define WEND_RELAY_EVENTS_LEN    (4u << 20)
+#define WEND_RELAY_SEALED_MAX    1400       // longest message that we make longer by choice
+#define WEND_RELAY_OUT_LEN       (2u << 20) // goes round: all of it is touched
+#define WEND_RELAY_EVENTS_LEN    (1u << 20)
+#define WEND_RELAY_STORE_ROOM    (64u << 10) // for the events of one request
 #define WEND_RELAY_UPLOADS       4 // lists being published in parts at once; the oldest gives way
 #define WEND_RELAY_GONE_MAX      1024 // kept in a network's directory; more: all begin anew
 #define WEND_RELAY_OFFER_LIFE    WEND_S(60)
@@ -306,6 +307,8 @@ bool wend_relay_tell(struct wend_relay *r, struct wend_relay_client *c, struct w
 void wend_relay_hint(struct wend_relay *r, const struct wend_relay_source *to, uint8_t kind,
                      const uint8_t echo[static 4]);
 void wend_relay_raise(struct wend_relay *r, const struct wend_relay_event *event);
+// Whether what must be stored can be told to the owner now, and the owner can store it.
+bool wend_relay_can_store(struct wend_relay *r);
 void wend_relay_raise_member(struct wend_relay *r, enum wend_relay_event_kind kind,
                              const struct wend_relay_member *m);
 struct wend_relay_source wend_relay_source_of(const struct wend_datagram *in);

@@ -33,6 +33,7 @@ struct host {
     uint32_t count[WEND_NODE_RESERVE_TIMESTAMP + 1]; // events by kind
     uint16_t refused_error, member_error;
     uint64_t floor;
+    struct wend_bytes revocations; // known at start
     size_t stored_len;
     uint32_t sent; // datagrams
 };
@@ -353,6 +354,7 @@ static inline void host_up(size_t i, uint8_t boot)
         .chain = office_chain(&world.office, &h->paper),
         .epoch = 1000 * (i + 1) + boot,
         .port = PORT,
+        .revocations = h->revocations,
         .timestamp_floor = h->floor};
     const struct wend_address interface = h->nat ? wend_address_ipv4(0xc0a80105, 0) : h->address;
 
