@@ -3,6 +3,7 @@
 
 #include <ifaddrs.h>
 #include <math.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
 

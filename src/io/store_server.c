@@ -104,7 +104,7 @@ static int set_up(struct wend_server_store *s, const char *path)
     if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
         return -EIO;
     (void)sqlite3_busy_timeout(s->db, BUSY_MS);
-    int error = run(s, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;");
+    int error = run(s, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-256;");
     if (error == 0)
         error = check_version(s);
     return error;

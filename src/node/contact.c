@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "node/contact.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "base/print.h"
 #include "node/directory.h"
 #include "node/records.h"
 
@@ -129,7 +129,7 @@ void wend_contact_close(struct wend_node *n, struct wend_contact *c)
     seat->contact = 0;
     wend_wipe(c, sizeof *c);
     n->contact_count--;
-    (void)snprintf(e.text, sizeof e.text, "peer=%s state=idle", seat->member.name);
+    wend_print(e.text, sizeof e.text, "peer=%s state=idle", seat->member.name);
     wend_node_raise(n, &e);
     if (seat->withheld)
         wend_directory_remove(n, seat, "removed");

@@ -6,16 +6,17 @@
 // Keys: both data keys of a pair go to the halves of the data plane, each exactly once (a key that
 // was installed twice would repeat its counters); the control keys stay here in a box.
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/print.h"
 #include "node/contact.h"
 #include "node/directory.h"
 #include "node/records.h"
 
 #define ATTRIBUTES_MAX 700
 
-static const struct wend_bucket_limit calm = {.per_second = 50, .burst = 100}; // handshakes a second
+static const struct wend_bucket_limit calm = {.per_second = 50,
+                                              .burst = 100}; // handshakes a second
 
 // --- indexes ---
 
@@ -248,6 +249,18 @@ static bool answer(struct wend_node *n, struct wend_contact *c, struct wend_init
     return !is_new || accept_new(n, c, i);
 }
 
+// Before a contact is made for somebody, the message must prove to be theirs, and new.
+static bool is_genuine(struct wend_node *n, const struct wend_parties *parties,
+                       const struct wend_seat *seat, struct wend_initiation *i)
+{
+    enum wend_drop drop = wend_initiation_open_payload(parties, i);
+
+    if (drop == WEND_DROP_NONE && !wend_label_is_later(&i->label, &seat->label))
+        drop = WEND_DROP_STALE_TIMESTAMP;
+    wend_node_drop(n, drop);
+    return drop == WEND_DROP_NONE;
+}
+
 void wend_contact_initiation(struct wend_node *n, struct wend_origin *origin, struct wend_bytes in)
 {
     const struct wend_parties parties = {.prologue = &n->prologue, .self = n->config.identity};
@@ -266,6 +279,10 @@ void wend_contact_initiation(struct wend_node *n, struct wend_origin *origin, st
         return;
     }
     const bool made = seat->contact == 0;
+    if (made && !is_genuine(n, &parties, seat, &i)) {
+        wend_wipe(&i, sizeof i);
+        return;
+    }
     struct wend_contact *c = wend_contact_open(n, wend_directory_slot(n, seat), false);
     if (c == NULL) {
         wend_node_drop(n, WEND_DROP_UNDER_LOAD);
@@ -333,8 +350,8 @@ static void gave_up(struct wend_node *n, struct wend_contact *c)
     if (c->starting != 0)
         wend_contact_forget_index(n, c, c->starting);
     c->starting = 0;
-    (void)snprintf(e.text, sizeof e.text, "peer=%s state=unreachable",
-                   wend_contact_seat(n, c)->member.name);
+    wend_print(e.text, sizeof e.text, "peer=%s state=unreachable",
+               wend_contact_seat(n, c)->member.name);
     wend_node_raise(n, &e);
     if (c->sending == 0)
         wend_node_command_seal(
@@ -390,12 +407,23 @@ static void follow_sending(struct wend_node *n, struct wend_contact *c)
         wend_contact_tell_candidates(n, c);
 }
 
+// A handshake of ours ends without an event when we yield to the peer's.
+static void follow_starting(struct wend_node *n, struct wend_contact *c)
+{
+    if (c->starting == 0 || c->starting == wend_session_starting_index(&c->session))
+        return;
+    if (wend_contact_pair(c, c->starting) == NULL)
+        wend_contact_forget_index(n, c, c->starting);
+    c->starting = 0;
+}
+
 void wend_contact_take_events(struct wend_node *n, struct wend_contact *c)
 {
     struct wend_session_event e;
 
     while (wend_session_next_event(&c->session, &e))
         take_event(n, c, &e);
+    follow_starting(n, c);
     follow_sending(n, c);
 }
 

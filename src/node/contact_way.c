@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // How sealed bytes travel to a peer: straight, behind a relay frame, or inside a request to the
 // server that opens a channel. docs/protocol.md sections 2.2, 4.3 and 7.1.
-#include <stdio.h>
 #include <string.h>
 
+#include "base/print.h"
 #include "node/contact.h"
 #include "node/directory.h"
 #include "node/server.h"
@@ -173,9 +173,9 @@ static void note_way(struct wend_node *n, struct wend_contact *c, const struct w
     if (c->way_told && c->direct != direct)
         c->switches++;
     c->direct = direct;
-    (void)snprintf(e.text, sizeof e.text, "peer=%s path=%s remote=%s rtt_us=%lld",
-                   wend_contact_seat(n, c)->member.name, direct ? "direct" : "relay",
-                   wend_address_format(&e.address, text), (long long)(path->prober.rtt / 1000));
+    wend_print(e.text, sizeof e.text, "peer=%s path=%s remote=%s rtt_us=%lld",
+               wend_contact_seat(n, c)->member.name, direct ? "direct" : "relay",
+               wend_address_format(&e.address, text), (long long)(path->prober.rtt / 1000));
     wend_node_raise(n, &e);
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "node/directory.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "base/print.h"
 #include "node/contact.h"
 
 void wend_directory_init(struct wend_node *n)
@@ -46,7 +46,7 @@ static void raise_member(struct wend_node *n, const struct wend_seat *seat, cons
     struct wend_node_event e = {.kind = WEND_NODE_MEMBER, .slot = wend_directory_slot(n, seat)};
 
     e.address = seat->ipv4;
-    (void)snprintf(e.text, sizeof e.text, "name=%s status=%s", seat->member.name, what);
+    wend_print(e.text, sizeof e.text, "name=%s status=%s", seat->member.name, what);
     wend_node_raise(n, &e);
 }
 
@@ -104,8 +104,8 @@ static void refuse(struct wend_node *n, enum wend_error error, const uint8_t *ke
     struct wend_node_event e = {.kind = WEND_NODE_MEMBER_REFUSED, .error = (uint16_t)error};
 
     e.bytes = (struct wend_bytes){.at = key, .len = 32};
-    (void)snprintf(e.text, sizeof e.text, "%s%s%s", wend_error_name((uint16_t)error),
-                   conflict != NULL ? ": " : "", conflict != NULL ? conflict : "");
+    wend_print(e.text, sizeof e.text, "%s%s%s", wend_error_name((uint16_t)error),
+               conflict != NULL ? ": " : "", conflict != NULL ? conflict : "");
     wend_node_raise(n, &e);
     wend_node_drop(n, WEND_DROP_NOT_ALLOWED);
 }
@@ -115,7 +115,7 @@ static void store_pin(struct wend_node *n, const struct wend_pin *pin, enum wend
     struct wend_node_event e = {.kind = k};
 
     e.bytes = (struct wend_bytes){.at = (const uint8_t *)pin, .len = sizeof *pin};
-    (void)snprintf(e.text, sizeof e.text, "name=%s", pin->name);
+    wend_print(e.text, sizeof e.text, "name=%s", pin->name);
     wend_node_raise(n, &e);
 }
 

@@ -2,8 +2,9 @@
 #include "node/join.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "base/print.h"
 
 #define PATIENCE WEND_S(20)
 
@@ -11,7 +12,7 @@ static void fail(struct wend_join *join, uint16_t error, const char *why)
 {
     join->state = WEND_JOIN_FAILED;
     join->error = error;
-    snprintf(join->why, sizeof join->why, "%s", why);
+    wend_print(join->why, sizeof join->why, "%s", why);
 }
 
 static struct wend_bytes text_bytes(const char *text)

@@ -29,6 +29,8 @@ bool wend_leg_next_event(struct wend_leg *leg, struct wend_leg_event *ret)
 void wend_leg_set_addresses(struct wend_leg *leg, const struct wend_address *at, size_t count)
 {
     struct wend_leg_search *search = &leg->search;
+    if (count == 0)
+        return; // better those of before than none
     search->address_count = 0;
     for (size_t i = 0; i < count && search->address_count < WEND_LEG_ADDRESSES_MAX; i++)
         search->addresses[search->address_count++] = at[i];
@@ -61,6 +63,7 @@ int wend_leg_init(struct wend_leg *leg, const struct wend_leg_config *config,
     wend_wipe(&remote, sizeof remote);
     wend_leg_set_addresses(leg, config->addresses, config->address_count);
     leg->keepalive_at = leg->restart_at = WEND_NEVER;
+    leg->resumed_at = -WEND_S(1);
     leg->search.stream_at = leg->search.stun_at = WEND_NEVER;
     leg->restart_after = RESTART_FIRST;
     leg->last_id = wend_random_u32(random) >> 2;
@@ -86,6 +89,9 @@ void wend_leg_close(struct wend_leg *leg)
 
 void wend_leg_connect(struct wend_leg *leg, wend_instant now)
 {
+    // A second start would put off giving up, and so LOST, for ever.
+    if (wend_session_is_starting(&leg->session))
+        return;
     uint8_t memory[64];
     struct wend_writer w = wend_writer_of(memory, sizeof memory);
     wend_attribute_put_u32(&w, WEND_ATTRIBUTE_CAPABILITIES, 0);
@@ -101,6 +107,7 @@ void wend_leg_connect(struct wend_leg *leg, wend_instant now)
     if (wend_session_start(&leg->session, &start, now) != 0)
         return;
     leg->connecting_since = now;
+    leg->initiations = 0;
     wend_leg_search_begin(leg, now);
 }
 
@@ -118,23 +125,34 @@ static void take_keys(struct wend_leg *leg, const struct wend_keys *keys, wend_i
     leg->last_received = now;
 }
 
+static void expired(struct wend_leg *leg, uint32_t local_index, wend_instant now)
+{
+    if (local_index == leg->previous.local_index)
+        wend_box_close(&leg->previous);
+    if (local_index != leg->box.local_index)
+        return;
+    wend_box_close(&leg->box);
+    leg->have_session = false;
+    wend_leg_connect(leg, now);
+}
+
+static void gave_up(struct wend_leg *leg, wend_instant now)
+{
+    leg->restart_at = now + leg->restart_after;
+    leg->restart_after =
+        leg->restart_after * 2 < RESTART_MAX ? leg->restart_after * 2 : RESTART_MAX;
+    wend_leg_raise(leg, &(struct wend_leg_event){.kind = WEND_LEG_LOST});
+}
+
 void wend_leg_take_session_events(struct wend_leg *leg, wend_instant now)
 {
     struct wend_session_event event;
     while (wend_session_next_event(&leg->session, &event)) {
         switch (event.kind) {
         case WEND_SESSION_EVENT_KEYS: take_keys(leg, event.keys, now); break;
-        case WEND_SESSION_EVENT_EXPIRED:
-            if (event.local_index == leg->box.local_index)
-                leg->have_session = false;
-            break;
+        case WEND_SESSION_EVENT_EXPIRED: expired(leg, event.local_index, now); break;
         case WEND_SESSION_EVENT_REKEY: wend_leg_connect(leg, now); break;
-        case WEND_SESSION_EVENT_GAVE_UP:
-            leg->restart_at = now + leg->restart_after;
-            leg->restart_after =
-                leg->restart_after * 2 < RESTART_MAX ? leg->restart_after * 2 : RESTART_MAX;
-            wend_leg_raise(leg, &(struct wend_leg_event){.kind = WEND_LEG_LOST});
-            break;
+        case WEND_SESSION_EVENT_GAVE_UP: gave_up(leg, now); break;
         case WEND_SESSION_EVENT_NONE:
         case WEND_SESSION_EVENT_CONFIRMED:
         case WEND_SESSION_EVENT_KEEPALIVE: break; // the first request confirms
@@ -213,6 +231,7 @@ bool wend_leg_next_datagram(struct wend_leg *leg, struct wend_datagram *ret)
     struct wend_bytes initiation;
     if (wend_session_next_datagram(&leg->session, &initiation)) {
         leg->initiation_len = initiation.len;
+        leg->initiations++;
         wend_leg_search_repeat(leg);
     }
     return wend_leg_search_next_datagram(leg, ret) || wend_leg_requests_next_datagram(leg, ret);

@@ -7,18 +7,6 @@
 #include "wire/demux.h"
 #include "wire/frame.h"
 
-// Whether a datagram comes from where the server is spoken to. Not proof of anything.
-static bool is_from_server(const struct wend_leg *leg, const struct wend_datagram *in)
-{
-    const struct wend_leg_search *search = &leg->search;
-    if (in->transport != WEND_TRANSPORT_UDP)
-        return in->stream != 0 && in->stream == search->stream;
-    for (size_t i = 0; i < search->address_count; i++)
-        if (wend_address_equal(&search->addresses[i], &in->remote))
-            return true;
-    return false;
-}
-
 static void connected(struct wend_leg *leg, wend_instant now)
 {
     struct wend_attributes a;
@@ -36,7 +24,6 @@ static void connected(struct wend_leg *leg, wend_instant now)
 
 static int receive_answer(struct wend_leg *leg, const struct wend_datagram *in, wend_instant now)
 {
-    const bool first_try = leg->session.retry_after <= WEND_MS(250);
     const enum wend_drop drop =
         wend_session_receive(&leg->session, in->bytes, now, &leg->handshake_response);
     if (drop != WEND_DROP_NONE)
@@ -44,7 +31,7 @@ static int receive_answer(struct wend_leg *leg, const struct wend_datagram *in, 
     if (in->bytes.at[0] == WEND_MESSAGE_COOKIE)
         return 0; // the retry carries it
     wend_leg_take_session_events(leg, now);
-    if (first_try)
+    if (leg->initiations == 1) // else nobody knows which of them is answered
         wend_leg_measured(leg, now - leg->connecting_since);
     wend_leg_search_chosen(leg, in, now);
     connected(leg, now);
@@ -88,7 +75,7 @@ static int receive_sealed(struct wend_leg *leg, struct wend_box *box,
 static int receive_hint(struct wend_leg *leg, const struct wend_datagram *in, wend_instant now)
 {
     struct wend_hint hint;
-    if (!is_from_server(leg, in) || wend_hint_read(in->bytes, &hint) != 0)
+    if (!wend_leg_is_from_server(leg, in) || wend_hint_read(in->bytes, &hint) != 0)
         return -ENOENT;
     if (hint.kind == WEND_HINT_UNKNOWN_SESSION) {
         if (!leg->have_session || wend_get_u32le(hint.echo) != leg->box.remote_index)
@@ -99,7 +86,7 @@ static int receive_hint(struct wend_leg *leg, const struct wend_datagram *in, we
     }
     if (hint.kind == WEND_HINT_UNKNOWN_SOURCE && wend_leg_is_up(leg)) {
         if (now - leg->resumed_at >= WEND_S(1))
-            wend_leg_resume(leg, now);
+            wend_leg_resume(leg, NULL, now);
         return 0;
     }
     return -ENOENT; // an unknown channel is the node's affair
@@ -123,14 +110,27 @@ static struct wend_box *find_box(struct wend_leg *leg, uint32_t index)
     return leg->previous.type != 0 && leg->previous.local_index == index ? &leg->previous : NULL;
 }
 
-bool wend_leg_owns(const struct wend_leg *leg, const struct wend_datagram *in)
+static bool owns_session(const struct wend_leg *leg, const struct wend_datagram *in)
 {
-    if (wend_demux(in->bytes) != WEND_KIND_SESSION)
-        return false;
     const uint32_t index = receiver_index(in->bytes);
     return index != 0 && (index == wend_session_starting_index(&leg->session) ||
                           (leg->have_session && index == leg->box.local_index) ||
                           (leg->previous.type != 0 && index == leg->previous.local_index));
+}
+
+bool wend_leg_owns(const struct wend_leg *leg, const struct wend_datagram *in)
+{
+    switch (wend_demux(in->bytes)) {
+    case WEND_KIND_SESSION: return owns_session(leg, in);
+    case WEND_KIND_HINT: return wend_leg_is_from_server(leg, in);
+    case WEND_KIND_STUN: return wend_leg_search_owns(leg, in);
+    case WEND_KIND_UNKNOWN:
+    case WEND_KIND_FRAME:
+    case WEND_KIND_CONTROL:
+    case WEND_KIND_DTLS:
+    case WEND_KIND_TURN_CHANNEL: break;
+    }
+    return false;
 }
 
 static int receive_session(struct wend_leg *leg, const struct wend_datagram *in, wend_instant now)
@@ -139,7 +139,9 @@ static int receive_session(struct wend_leg *leg, const struct wend_datagram *in,
     if (index == 0)
         return -ENOENT;
     if (in->bytes.at[0] != WEND_MESSAGE_DATA) {
-        if (index != wend_session_starting_index(&leg->session))
+        // The answer chooses the way, so it must come by one that was tried.
+        if (index != wend_session_starting_index(&leg->session) ||
+            !wend_leg_is_from_server(leg, in))
             return -ENOENT;
         return receive_answer(leg, in, now);
     }

@@ -20,10 +20,11 @@ struct wend_leg_slot {
     uint32_t id;
     uint16_t type;
     uint16_t len;
-    uint8_t tries;
-    bool due; // to be sent by the next drain
+    uint8_t tries; // in this session
+    bool fresh;    // its clock starts with the next expire: a request is not told the time
+    bool due;      // to be sent by the next drain
     wend_instant sent, retry_at, give_up_at;
-    wend_duration interval;
+    wend_duration interval, patience;
     uint8_t body[WEND_LEG_BODY_MAX];
 };
 
@@ -45,8 +46,9 @@ struct wend_leg_search {
     uint32_t stream;    // opened or being opened; 0: none
     bool stream_open;
     uint32_t stream_serial;        // numbers streams
-    size_t stream_address;         // next address to try a stream to
-    wend_instant stream_at;        // when to open one; WEND_NEVER: not wanted
+    struct wend_address stream_to; // where the stream goes
+    size_t stream_address;         // which of the addresses the next stream goes to
+    wend_instant stream_at;        // when to open one, or to give up opening it; WEND_NEVER: not
     uint32_t stun_targets;         // bits: addresses that a Binding request still goes to
     uint8_t stun_id[12];           // of the Binding under way
     wend_instant stun_at;          // next Binding, while on a stream
@@ -71,6 +73,7 @@ struct wend_leg {
     uint64_t server_epoch;
     int64_t clock_offset; // unix ns - instant
     wend_instant connecting_since;
+    uint32_t initiations; // drained since then
     wend_instant restart_at; // after GAVE_UP
     wend_duration restart_after;
 
@@ -101,17 +104,21 @@ void wend_leg_measured(struct wend_leg *leg, wend_duration rtt);
 void wend_leg_saw(struct wend_leg *leg, struct wend_bytes address_value); // ADDRESS of an answer
 
 // Search.
+bool wend_leg_is_from_server(const struct wend_leg *leg, const struct wend_datagram *in);
 void wend_leg_search_begin(struct wend_leg *leg, wend_instant now);
+void wend_leg_search_doubt(struct wend_leg *leg, wend_instant now); // the way seems to be dead
 void wend_leg_search_repeat(struct wend_leg *leg); // the initiation is due once more
 void wend_leg_search_chosen(struct wend_leg *leg, const struct wend_datagram *by, wend_instant now);
 void wend_leg_search_expire(struct wend_leg *leg, wend_instant now);
 wend_instant wend_leg_search_deadline(const struct wend_leg *leg);
 bool wend_leg_search_next_datagram(struct wend_leg *leg, struct wend_datagram *ret);
+bool wend_leg_search_owns(const struct wend_leg *leg, const struct wend_datagram *in);
 int wend_leg_search_stun(struct wend_leg *leg, const struct wend_datagram *in, wend_instant now);
 
 // Requests.
-void wend_leg_resume(struct wend_leg *leg, wend_instant now);
-void wend_leg_requests_again(struct wend_leg *leg, wend_instant now); // a new session: send all
+// Sends a Resume to this UDP address, or NULL: by the route.
+void wend_leg_resume(struct wend_leg *leg, const struct wend_address *to, wend_instant now);
+void wend_leg_requests_again(struct wend_leg *leg, wend_instant now); // in a new session
 void wend_leg_requests_expire(struct wend_leg *leg, wend_instant now);
 wend_instant wend_leg_requests_deadline(const struct wend_leg *leg);
 bool wend_leg_requests_next_datagram(struct wend_leg *leg, struct wend_datagram *ret);

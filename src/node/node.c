@@ -115,8 +115,7 @@ void wend_node_start(struct wend_node *n, wend_instant now)
     n->now = now;
     n->started = true;
     n->minute_at = now + MINUTE;
-    if (n->labels.last_ns < n->unix_ns) // the first label may be the clock's
-        wend_node_reserve_labels(n);
+    wend_node_reserve_labels(n);
     if (wend_trust_is_revoked(&n->records.trust, &n->own))
         wend_server_refused(n, WEND_ERROR_REVOKED, "this device is revoked");
     wend_server_begin(n);
@@ -371,28 +370,41 @@ static void receive_frame(struct wend_node *n, const struct wend_datagram *in)
     receive_from_peer(n, &origin, frame.datagram);
 }
 
-int wend_node_receive(struct wend_node *n, const struct wend_datagram *in, wend_instant now)
+// Hints and Binding answers bear nothing that says whose they are: the leg looks at them too.
+static bool is_for_leg(const struct wend_node *n, enum wend_kind kind,
+                       const struct wend_datagram *in)
+{
+    return kind == WEND_KIND_HINT || kind == WEND_KIND_STUN || wend_leg_owns(&n->leg, in);
+}
+
+static void receive_other(struct wend_node *n, const struct wend_datagram *in)
 {
     struct wend_origin origin = {.kind = WEND_ORIGIN_DIRECT, .way = *in};
+    const enum wend_kind kind = wend_demux(in->bytes);
 
+    // A stream leads to the server alone, which has nothing to say but to the leg, and hints.
+    if (in->transport == WEND_TRANSPORT_UDP || kind == WEND_KIND_HINT)
+        receive_from_peer(n, &origin, in->bytes);
+    else
+        wend_node_drop(n, WEND_DROP_WRONG_SOURCE);
+}
+
+int wend_node_receive(struct wend_node *n, const struct wend_datagram *in, wend_instant now)
+{
     n->now = now;
     if (in->bytes.len == 0 || in->bytes.len > WEND_DATAGRAM_MAX || n->closing) {
         wend_node_drop(n, WEND_DROP_MALFORMED);
         return -EBADMSG;
     }
     const enum wend_kind kind = wend_demux(in->bytes);
-    if (n->leg_made && wend_leg_owns(&n->leg, in)) {
+    if (n->leg_made && is_for_leg(n, kind, in)) {
         (void)wend_leg_receive(&n->leg, in, now);
         wend_server_drain(n);
-        if (kind == WEND_KIND_HINT)
-            hinted(n, &origin, in->bytes);
-    } else if (kind == WEND_KIND_FRAME) {
-        receive_frame(n, in);
-    } else if (in->transport == WEND_TRANSPORT_UDP) {
-        receive_from_peer(n, &origin, in->bytes);
-    } else {
-        wend_node_drop(n, WEND_DROP_WRONG_SOURCE); // a stream leads to the server alone
     }
+    if (kind == WEND_KIND_FRAME)
+        receive_frame(n, in);
+    else if (!n->leg_made || !wend_leg_owns(&n->leg, in))
+        receive_other(n, in);
     wend_server_expire(n);
     return 0;
 }
@@ -404,13 +416,13 @@ void wend_node_expire(struct wend_node *n, wend_instant now)
     n->now = now;
     if (n->closing)
         return;
+    wend_node_reserve_labels(n);
     wend_server_expire(n);
     wend_records_expire(n);
     wend_contacts_expire(n);
     if (n->minute_at <= now) {
         n->minute_at = now + MINUTE;
         wend_directory_purge(n);
-        wend_node_reserve_labels(n);
     }
     wend_server_expire(n); // what was asked for above goes out in this turn
 }

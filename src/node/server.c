@@ -4,9 +4,9 @@
 #include "node/server.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/print.h"
 #include "node/contact.h"
 #include "node/directory.h"
 #include "node/records.h"
@@ -122,7 +122,7 @@ void wend_server_refused(struct wend_node *n, enum wend_error error, const char 
     if (n->refused)
         return;
     n->refused = true;
-    (void)snprintf(e.text, sizeof e.text, "%s", text);
+    wend_print(e.text, sizeof e.text, "%s", text);
     wend_node_raise(n, &e);
     for (uint32_t i = 0; i < n->directory.high; i++)
         if (n->directory.seats[i].used && n->directory.seats[i].contact != 0)

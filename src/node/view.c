@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "node/view.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "base/print.h"
 #include "node/node_state.h"
 
 #define PATH_MTU 1500 // bytes; not probed yet
@@ -11,8 +11,8 @@
 void wend_node_self(const struct wend_node *n, struct wend_self_view *ret)
 {
     memset(ret, 0, sizeof *ret);
-    (void)snprintf(ret->name, sizeof ret->name, "%s", n->own.name);
-    (void)snprintf(ret->network, sizeof ret->network, "%s", n->records.network.name);
+    wend_print(ret->name, sizeof ret->name, "%s", n->own.name);
+    wend_print(ret->network, sizeof ret->network, "%s", n->records.network.name);
     memcpy(ret->key, n->config.identity->public_key, sizeof ret->key);
     memcpy(ret->network_key, n->records.network.key, sizeof ret->network_key);
     ret->ipv4 = wend_address_ipv4(n->own.ipv4, 0);
@@ -84,7 +84,7 @@ bool wend_node_next_peer(const struct wend_node *n, uint32_t *cursor, struct wen
     const struct wend_seat *seat = &d->seats[*cursor];
     memset(ret, 0, sizeof *ret);
     ret->slot = (*cursor)++;
-    (void)snprintf(ret->name, sizeof ret->name, "%s", seat->member.name);
+    wend_print(ret->name, sizeof ret->name, "%s", seat->member.name);
     memcpy(ret->key, seat->member.key, sizeof ret->key);
     ret->ipv4 = seat->ipv4;
     ret->ipv6 = seat->ipv6;

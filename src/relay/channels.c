@@ -10,9 +10,9 @@ static uint64_t hash_number(uint32_t number)
 
 uint32_t wend_relay_channel_find(const struct wend_relay *r, uint32_t number)
 {
-    struct wend_map_cursor c = wend_map_find(&r->channels_by_number, hash_number(number));
+    struct wend_map_cursor c = wend_map_find(&r->channels_by_number.map, hash_number(number));
     uint32_t ref;
-    while (wend_map_next(&r->channels_by_number, &c, &ref))
+    while (wend_map_next(&r->channels_by_number.map, &c, &ref))
         if (wend_relay_channel_at(r, ref)->number == number)
             return ref;
     return 0;
@@ -64,7 +64,7 @@ void wend_relay_channel_close(struct wend_relay *r, uint32_t ref)
 {
     take_out(r, ref, 0);
     take_out(r, ref, 1);
-    (void)wend_map_remove(&r->channels_by_number,
+    (void)wend_map_remove(&r->channels_by_number.map,
                           hash_number(wend_relay_channel_at(r, ref)->number), ref);
     wend_relay_give(&r->channels, ref);
 }
@@ -127,7 +127,7 @@ uint32_t wend_relay_channel_new(struct wend_relay *r, uint32_t caller, uint32_t 
     ch->ends[1] = called;
     add(r, ref, 0);
     add(r, ref, 1);
-    const int error = wend_map_insert(&r->channels_by_number, hash_number(ch->number), ref);
+    const int error = wend_relay_index_insert(&r->channels_by_number, hash_number(ch->number), ref);
     wend_assert(error == 0);
     return ref;
 }

@@ -48,7 +48,7 @@ static void check_clients(const struct wend_relay *r)
     }
     for (uint32_t i = r->first_stranger; i != 0; i = wend_relay_client_at(r, i)->after)
         strangers++;
-    wend_assert(used == r->clients.count && used == r->clients_by_key.count);
+    wend_assert(used == r->clients.count && used == r->clients_by_key.map.count);
     wend_assert(ends == 2 * r->channels.count);
     wend_assert(registered == r->counts.registered);
     wend_assert(strangers == r->stranger_count && strangers + registered == used);
@@ -102,9 +102,9 @@ void wend_relay_check(const struct wend_relay *r)
     for (uint32_t i = 1; i <= r->networks.high; i++)
         listed += check_directory(r, i);
     wend_assert(members == r->members.count && listed + offered == members);
-    wend_map_check(&r->clients_by_key);
-    wend_map_check(&r->members_by_key);
-    wend_map_check(&r->channels_by_number);
-    wend_map_check(&r->slots_by_number);
+    wend_map_check(&r->clients_by_key.map);
+    wend_map_check(&r->members_by_key.map);
+    wend_map_check(&r->channels_by_number.map);
+    wend_map_check(&r->slots_by_number.map);
     wend_heap_check(&r->timers);
 }

@@ -10,9 +10,9 @@
 uint32_t wend_relay_client_find(const struct wend_relay *r, const uint8_t key[static 32])
 {
     struct wend_map_cursor c =
-        wend_map_find(&r->clients_by_key, wend_relay_hash(r, 0, key, WEND_X25519_LEN));
+        wend_map_find(&r->clients_by_key.map, wend_relay_hash(r, 0, key, WEND_X25519_LEN));
     uint32_t ref;
-    while (wend_map_next(&r->clients_by_key, &c, &ref))
+    while (wend_map_next(&r->clients_by_key.map, &c, &ref))
         if (memcmp(wend_relay_client_at(r, ref)->key, key, WEND_X25519_LEN) == 0)
             return ref;
     return 0;
@@ -88,8 +88,8 @@ uint32_t wend_relay_client_new(struct wend_relay *r, const uint8_t key[static 32
     c->notify_at = WEND_NEVER;
     c->notified_at = r->now - WEND_RELAY_NOTIFY_APART;
     wend_bucket_init(&c->requests, &REQUESTS_LIMIT, r->now);
-    const int error =
-        wend_map_insert(&r->clients_by_key, wend_relay_hash(r, 0, key, WEND_X25519_LEN), ref);
+    const int error = wend_relay_index_insert(&r->clients_by_key,
+                                              wend_relay_hash(r, 0, key, WEND_X25519_LEN), ref);
     wend_assert(error == 0);
     strangers_add(r, ref);
     wend_relay_client_arm(r, ref);
@@ -103,7 +103,8 @@ void wend_relay_client_drop(struct wend_relay *r, uint32_t ref)
     strangers_remove(r, ref);
     wend_relay_upload_forget(r, ref);
     wend_heap_remove(&r->timers, &c->timer);
-    (void)wend_map_remove(&r->clients_by_key, wend_relay_hash(r, 0, c->key, sizeof c->key), ref);
+    (void)wend_map_remove(&r->clients_by_key.map, wend_relay_hash(r, 0, c->key, sizeof c->key),
+                          ref);
     wend_relay_give(&r->clients, ref);
 }
 
@@ -153,10 +154,10 @@ void wend_relay_client_set_source(struct wend_relay *r, uint32_t ref,
     struct wend_relay_client *c = wend_relay_client_at(r, ref);
     if (c->source.stream != source->stream) {
         if (c->source.stream != 0)
-            (void)wend_map_remove(&r->clients_by_stream, hash_stream(r, c->source.stream), ref);
+            (void)wend_map_remove(&r->clients_by_stream.map, hash_stream(r, c->source.stream), ref);
         if (source->stream != 0) {
             const int error =
-                wend_map_insert(&r->clients_by_stream, hash_stream(r, source->stream), ref);
+                wend_relay_index_insert(&r->clients_by_stream, hash_stream(r, source->stream), ref);
             wend_assert(error == 0);
         }
     }
@@ -182,9 +183,9 @@ void wend_relay_client_set_online(struct wend_relay *r, uint32_t ref, bool onlin
 // The next client by this stream, 0: none.
 static uint32_t by_stream(const struct wend_relay *r, uint32_t stream)
 {
-    struct wend_map_cursor c = wend_map_find(&r->clients_by_stream, hash_stream(r, stream));
+    struct wend_map_cursor c = wend_map_find(&r->clients_by_stream.map, hash_stream(r, stream));
     uint32_t ref;
-    while (wend_map_next(&r->clients_by_stream, &c, &ref))
+    while (wend_map_next(&r->clients_by_stream.map, &c, &ref))
         if (wend_relay_client_at(r, ref)->source.stream == stream)
             return ref;
     return 0;

@@ -11,10 +11,10 @@
 uint32_t wend_relay_member_find(const struct wend_relay *r, uint32_t network,
                                 const uint8_t key[static 32])
 {
-    struct wend_map_cursor c =
-        wend_map_find(&r->members_by_key, wend_relay_hash(r, network, key, WEND_RECORD_KEY_LEN));
+    struct wend_map_cursor c = wend_map_find(&r->members_by_key.map,
+                                             wend_relay_hash(r, network, key, WEND_RECORD_KEY_LEN));
     uint32_t ref;
-    while (wend_map_next(&r->members_by_key, &c, &ref)) {
+    while (wend_map_next(&r->members_by_key.map, &c, &ref)) {
         const struct wend_relay_member *m = wend_relay_member_at(r, ref);
         if (m->network == network && memcmp(m->key, key, WEND_RECORD_KEY_LEN) == 0)
             return ref;
@@ -25,9 +25,9 @@ uint32_t wend_relay_member_find(const struct wend_relay *r, uint32_t network,
 uint32_t wend_relay_member_by_name(const struct wend_relay *r, uint32_t network, const char *name)
 {
     struct wend_map_cursor c =
-        wend_map_find(&r->members_by_name, wend_relay_hash(r, network, name, strlen(name)));
+        wend_map_find(&r->members_by_name.map, wend_relay_hash(r, network, name, strlen(name)));
     uint32_t ref;
-    while (wend_map_next(&r->members_by_name, &c, &ref)) {
+    while (wend_map_next(&r->members_by_name.map, &c, &ref)) {
         const struct wend_relay_member *m = wend_relay_member_at(r, ref);
         if (m->network == network && strcmp(m->name, name) == 0)
             return ref;
@@ -44,9 +44,9 @@ static uint64_t hash_ipv4(const struct wend_relay *r, uint32_t network, uint32_t
 
 uint32_t wend_relay_member_by_ipv4(const struct wend_relay *r, uint32_t network, uint32_t ipv4)
 {
-    struct wend_map_cursor c = wend_map_find(&r->members_by_ipv4, hash_ipv4(r, network, ipv4));
+    struct wend_map_cursor c = wend_map_find(&r->members_by_ipv4.map, hash_ipv4(r, network, ipv4));
     uint32_t ref;
-    while (wend_map_next(&r->members_by_ipv4, &c, &ref)) {
+    while (wend_map_next(&r->members_by_ipv4.map, &c, &ref)) {
         const struct wend_relay_member *m = wend_relay_member_at(r, ref);
         if (m->network == network && m->ipv4 == ipv4)
             return ref;
@@ -60,10 +60,10 @@ void wend_relay_member_unname(struct wend_relay *r, uint32_t ref)
 {
     struct wend_relay_member *m = wend_relay_member_at(r, ref);
     if (m->name[0] != 0)
-        (void)wend_map_remove(&r->members_by_name,
+        (void)wend_map_remove(&r->members_by_name.map,
                               wend_relay_hash(r, m->network, m->name, strlen(m->name)), ref);
     if (m->ipv4 != 0)
-        (void)wend_map_remove(&r->members_by_ipv4, hash_ipv4(r, m->network, m->ipv4), ref);
+        (void)wend_map_remove(&r->members_by_ipv4.map, hash_ipv4(r, m->network, m->ipv4), ref);
     memset(m->name, 0, sizeof m->name);
     m->ipv4 = 0;
 }
@@ -76,10 +76,10 @@ void wend_relay_member_name(struct wend_relay *r, uint32_t ref, const char *name
     wend_relay_member_unname(r, ref);
     memcpy(m->name, name, len + 1);
     m->ipv4 = ipv4;
-    int error =
-        wend_map_insert(&r->members_by_name, wend_relay_hash(r, m->network, name, len), ref);
+    int error = wend_relay_index_insert(&r->members_by_name,
+                                        wend_relay_hash(r, m->network, name, len), ref);
     wend_assert(error == 0);
-    error = wend_map_insert(&r->members_by_ipv4, hash_ipv4(r, m->network, ipv4), ref);
+    error = wend_relay_index_insert(&r->members_by_ipv4, hash_ipv4(r, m->network, ipv4), ref);
     wend_assert(error == 0);
 }
 
@@ -95,8 +95,8 @@ void wend_relay_member_free(struct wend_relay *r, uint32_t ref)
         n->member_count--;
     if (m->serial != 0)
         wend_relay_directory_forget(r, ref);
-    (void)wend_map_remove(&r->members_by_key, wend_relay_hash(r, m->network, m->key, sizeof m->key),
-                          ref);
+    (void)wend_map_remove(&r->members_by_key.map,
+                          wend_relay_hash(r, m->network, m->key, sizeof m->key), ref);
     wend_relay_give(&r->members, ref);
 }
 
@@ -131,8 +131,8 @@ uint32_t wend_relay_member_new(struct wend_relay *r, uint32_t network, const uin
     m->state = WEND_RELAY_MEMBER_OFFERED;
     memcpy(m->key, key, sizeof m->key);
     n->member_count++;
-    const int error = wend_map_insert(&r->members_by_key,
-                                      wend_relay_hash(r, network, key, WEND_RECORD_KEY_LEN), ref);
+    const int error = wend_relay_index_insert(
+        &r->members_by_key, wend_relay_hash(r, network, key, WEND_RECORD_KEY_LEN), ref);
     wend_assert(error == 0);
     return ref;
 }
@@ -157,9 +157,9 @@ uint32_t wend_relay_invite_find(const struct wend_relay *r, uint32_t network,
                                 const uint8_t id[static WEND_INVITE_ID_LEN])
 {
     struct wend_map_cursor c =
-        wend_map_find(&r->invites_by_id, wend_relay_hash(r, network, id, WEND_INVITE_ID_LEN));
+        wend_map_find(&r->invites_by_id.map, wend_relay_hash(r, network, id, WEND_INVITE_ID_LEN));
     uint32_t ref;
-    while (wend_map_next(&r->invites_by_id, &c, &ref)) {
+    while (wend_map_next(&r->invites_by_id.map, &c, &ref)) {
         const struct wend_relay_invite *i = wend_relay_invite_at(r, ref);
         if (i->network == network && memcmp(i->id, id, WEND_INVITE_ID_LEN) == 0)
             return ref;
@@ -191,7 +191,7 @@ uint32_t wend_relay_invite_get(struct wend_relay *r, uint32_t network, struct we
     i->next = n->first_invite;
     n->first_invite = ref;
     const int error =
-        wend_map_insert(&r->invites_by_id, wend_relay_hash(r, network, id, sizeof id), ref);
+        wend_relay_index_insert(&r->invites_by_id, wend_relay_hash(r, network, id, sizeof id), ref);
     wend_assert(error == 0);
     return ref;
 }
@@ -203,8 +203,8 @@ static void free_invite(struct wend_relay *r, uint32_t ref)
     while (*link != ref)
         link = &wend_relay_invite_at(r, *link)->next;
     *link = i->next;
-    (void)wend_map_remove(&r->invites_by_id, wend_relay_hash(r, i->network, i->id, sizeof i->id),
-                          ref);
+    (void)wend_map_remove(&r->invites_by_id.map,
+                          wend_relay_hash(r, i->network, i->id, sizeof i->id), ref);
     wend_relay_give(&r->invites, ref);
 }
 
@@ -217,9 +217,9 @@ static uint64_t hash_slot(const struct wend_relay *r, uint32_t invite, uint32_t 
 
 uint32_t wend_relay_slot_find(const struct wend_relay *r, uint32_t invite, uint32_t number)
 {
-    struct wend_map_cursor c = wend_map_find(&r->slots_by_number, hash_slot(r, invite, number));
+    struct wend_map_cursor c = wend_map_find(&r->slots_by_number.map, hash_slot(r, invite, number));
     uint32_t ref;
-    while (wend_map_next(&r->slots_by_number, &c, &ref)) {
+    while (wend_map_next(&r->slots_by_number.map, &c, &ref)) {
         const struct wend_relay_slot *s = wend_relay_slot_at(r, ref);
         if (s->invite == invite && s->number == number)
             return ref;
@@ -250,7 +250,8 @@ uint32_t wend_relay_slot_take(struct wend_relay *r, uint32_t invite, uint32_t nu
     s->next = i->first_slot;
     i->first_slot = ref;
     i->taken++;
-    const int error = wend_map_insert(&r->slots_by_number, hash_slot(r, invite, number), ref);
+    const int error =
+        wend_relay_index_insert(&r->slots_by_number, hash_slot(r, invite, number), ref);
     wend_assert(error == 0);
     return ref;
 }
@@ -264,7 +265,7 @@ void wend_relay_slot_give(struct wend_relay *r, uint32_t ref)
         link = &wend_relay_slot_at(r, *link)->next;
     *link = s->next;
     i->taken--;
-    (void)wend_map_remove(&r->slots_by_number, hash_slot(r, s->invite, s->number), ref);
+    (void)wend_map_remove(&r->slots_by_number.map, hash_slot(r, s->invite, s->number), ref);
     wend_relay_give(&r->slots, ref);
 }
 

@@ -11,9 +11,9 @@ uint32_t wend_relay_network_find(const struct wend_relay *r, struct wend_bytes k
     if (key.len != WEND_RECORD_KEY_LEN)
         return 0;
     struct wend_map_cursor c =
-        wend_map_find(&r->networks_by_key, wend_relay_hash(r, 0, key.at, key.len));
+        wend_map_find(&r->networks_by_key.map, wend_relay_hash(r, 0, key.at, key.len));
     uint32_t ref;
-    while (wend_map_next(&r->networks_by_key, &c, &ref))
+    while (wend_map_next(&r->networks_by_key.map, &c, &ref))
         if (memcmp(wend_relay_network_at(r, ref)->key, key.at, key.len) == 0)
             return ref;
     return 0;
@@ -29,8 +29,8 @@ static uint32_t network_new(struct wend_relay *r, const uint8_t key[static 32])
     n->trust.network = &n->record;
     n->epoch = wend_random_u64(&r->random) | 1;
     n->serial = 1; // 0 is who knows nothing
-    const int error =
-        wend_map_insert(&r->networks_by_key, wend_relay_hash(r, 0, key, WEND_RECORD_KEY_LEN), ref);
+    const int error = wend_relay_index_insert(&r->networks_by_key,
+                                              wend_relay_hash(r, 0, key, WEND_RECORD_KEY_LEN), ref);
     wend_assert(error == 0);
     return ref;
 }

@@ -7,7 +7,8 @@
 
 #include "wire/demux.h"
 
-#define TIDY_EVERY WEND_S(60)
+#define TIDY_EVERY  WEND_S(60)
+#define INDEX_FIRST 64 // entries
 
 // --- memory ---
 
@@ -32,13 +33,39 @@ static void carve_pool(struct carver *c, struct wend_relay_pool *p, uint32_t cap
 }
 
 // The memory is zero already: wend_map_init would touch all of it.
-static void carve_map(struct carver *c, struct wend_map *m, uint32_t count)
+static void place_map(struct wend_relay_index *x, uint32_t capacity)
 {
-    uint32_t capacity = 64;
+    x->map = (struct wend_map){.entries = x->memory + capacity, .mask = capacity - 1};
+}
+
+static void carve_index(struct carver *c, struct wend_relay_index *x, uint32_t count)
+{
+    uint32_t capacity = INDEX_FIRST;
     while (wend_map_limit(capacity) < count)
         capacity *= 2;
-    *m = (struct wend_map){.entries = carve(c, (size_t)capacity * sizeof(struct wend_map_entry)),
-                           .mask = capacity - 1};
+    x->capacity_max = capacity;
+    x->memory = carve(c, 2 * (size_t)capacity * sizeof *x->memory);
+    if (x->memory != NULL)
+        place_map(x, INDEX_FIRST);
+}
+
+static void grow(struct wend_relay_index *x)
+{
+    const struct wend_map old = x->map;
+    place_map(x, 2 * (old.mask + 1));
+    for (uint32_t i = 0; i <= old.mask; i++) {
+        if (!old.entries[i].used)
+            continue;
+        const int error = wend_map_insert(&x->map, old.entries[i].hash, old.entries[i].slot);
+        wend_assert(error == 0);
+    }
+}
+
+int wend_relay_index_insert(struct wend_relay_index *x, uint64_t hash, uint32_t ref)
+{
+    if (x->map.count >= wend_map_limit(x->map.mask + 1) && x->map.mask + 1 < x->capacity_max)
+        grow(x);
+    return wend_map_insert(&x->map, hash, ref);
 }
 
 static uint32_t or_limit(uint32_t wish, uint32_t limit)
@@ -56,18 +83,18 @@ static struct wend_relay_config with_limits(const struct wend_relay_config *conf
     return c;
 }
 
-static void carve_maps(struct carver *c, struct wend_relay *r)
+static void carve_indexes(struct carver *c, struct wend_relay *r)
 {
     const struct wend_relay_config *config = &r->config;
-    carve_map(c, &r->clients_by_key, config->clients_max);
-    carve_map(c, &r->clients_by_stream, config->clients_max);
-    carve_map(c, &r->networks_by_key, config->networks_max);
-    carve_map(c, &r->members_by_key, config->members_max);
-    carve_map(c, &r->members_by_name, config->members_max);
-    carve_map(c, &r->members_by_ipv4, config->members_max);
-    carve_map(c, &r->invites_by_id, config->members_max);
-    carve_map(c, &r->slots_by_number, 2 * config->members_max);
-    carve_map(c, &r->channels_by_number, config->channels_max);
+    carve_index(c, &r->clients_by_key, config->clients_max);
+    carve_index(c, &r->clients_by_stream, config->clients_max);
+    carve_index(c, &r->networks_by_key, config->networks_max);
+    carve_index(c, &r->members_by_key, config->members_max);
+    carve_index(c, &r->members_by_name, config->members_max);
+    carve_index(c, &r->members_by_ipv4, config->members_max);
+    carve_index(c, &r->invites_by_id, config->members_max);
+    carve_index(c, &r->slots_by_number, 2 * config->members_max);
+    carve_index(c, &r->channels_by_number, config->channels_max);
 }
 
 // Lays everything out behind the relay itself; the same steps measure and build.
@@ -80,7 +107,7 @@ static void lay_out(struct carver *c, struct wend_relay *r)
     carve_pool(c, &r->invites, config->members_max, sizeof(struct wend_relay_invite));
     carve_pool(c, &r->slots, 2 * config->members_max, sizeof(struct wend_relay_slot));
     carve_pool(c, &r->channels, config->channels_max, sizeof(struct wend_relay_channel));
-    carve_maps(c, r);
+    carve_indexes(c, r);
     r->limits = carve(c, sizeof *r->limits);
     r->uploads = carve(c, WEND_RELAY_UPLOADS * sizeof *r->uploads);
     void *entries = carve(c, (size_t)config->clients_max * sizeof(struct wend_heap_entry));

@@ -60,6 +60,15 @@ struct wend_relay_pool {
     uint32_t capacity, high, free, count;
 };
 
+// A map that grows: with capacity C it lies at memory + C, so doubling moves it to memory that was
+// never touched. Entries spread over all of a map; one sized for the most that there may ever be
+// would be as large from the first client on.
+struct wend_relay_index {
+    struct wend_map map;
+    struct wend_map_entry *memory; // 2 × capacity_max
+    uint32_t capacity_max;
+};
+
 // Where a client is reached. transport NONE: nowhere.
 struct wend_relay_source {
     uint8_t transport; // enum wend_transport
@@ -230,9 +239,9 @@ struct wend_relay {
     wend_instant tidy_at;
 
     struct wend_relay_pool clients, networks, members, invites, slots, channels;
-    struct wend_map clients_by_key, clients_by_stream, networks_by_key, members_by_key;
-    struct wend_map members_by_name, members_by_ipv4, invites_by_id, slots_by_number;
-    struct wend_map channels_by_number;
+    struct wend_relay_index clients_by_key, clients_by_stream, networks_by_key, members_by_key;
+    struct wend_relay_index members_by_name, members_by_ipv4, invites_by_id, slots_by_number;
+    struct wend_relay_index channels_by_number;
     struct wend_heap timers;
     struct wend_ring out, events;
     bool out_peeked, event_peeked;
@@ -285,6 +294,9 @@ WEND_RELAY_ACCESSOR(member, wend_relay_member, members)
 WEND_RELAY_ACCESSOR(invite, wend_relay_invite, invites)
 WEND_RELAY_ACCESSOR(slot, wend_relay_slot, slots)
 WEND_RELAY_ACCESSOR(channel, wend_relay_channel, channels)
+
+// Returns 0, or -ENOSPC when it holds as many as it was sized for.
+int wend_relay_index_insert(struct wend_relay_index *x, uint64_t hash, uint32_t ref);
 
 // Under which a thing is looked up: what `of` it is (a reference, or 0), and bytes (at most 64).
 uint64_t wend_relay_hash(const struct wend_relay *r, uint32_t of, const void *at, size_t len);

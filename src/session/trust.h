@@ -8,7 +8,8 @@
 //   signed
 //                                     by the network key, says which servers count
 //
-// Every refusal is an error code of the protocol, and the first that applies is told:
+// Every refusal is an error code of the protocol, and the first that applies is told: form, network
+// and signature of each record one after the other, then the rules in this order.
 //
 //   MALFORMED      a record does not decode
 //   FOREIGN        delegation, membership, invite or list of another network

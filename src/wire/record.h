@@ -20,7 +20,7 @@
 #define WEND_RECORD_HASH_LEN       32
 #define WEND_RECORD_SIGNATURE_LEN  64
 #define WEND_INVITE_ID_LEN         8
-#define WEND_HOST_LEN_MAX          253 // a DNS name in text, RFC 1035 section 2.3.4 less its framing
+#define WEND_HOST_LEN_MAX          253 // a DNS name as text, RFC 1035 section 2.3.4
 #define WEND_RECORD_SERVERS_MAX    4
 #define WEND_RECORD_ADDRESSES_MAX  4
 #define WEND_REVOCATIONS_MAX       1024

@@ -13,6 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 VECTORS = HERE.parent / "unit" / "wire" / "stun_vectors.h"
+RECORD_VECTORS = HERE.parent / "unit" / "crypto" / "record_vectors.h"
 COOKIE = bytes.fromhex("2112a442")
 TRANSACTION = bytes(range(1, 13))
 
@@ -220,6 +221,64 @@ def endpoints():
     }
 
 
+def wend_attribute(kind, value=b""):
+    return struct.pack(">HH", kind, len(value)) + value
+
+
+def control():
+    def message(kind, *attributes, padding=0):
+        body = b"".join(attributes)
+        return struct.pack(">HHI", kind, len(body), 7) + body + bytes(padding)
+
+    records = c_arrays(RECORD_VECTORS)
+    device, address = b"\x05" * 32, bytes.fromhex("04000d96c0000207")
+    chain = [wend_attribute(kind, records["vector_" + name]) for kind, name in
+             ((0x000F, "membership"), (0x000E, "delegation"), (0x0010, "receipt"))]
+    position = wend_attribute(0x0015, struct.pack(">QQ", 5, 9))
+    entry = wend_attribute(0x0016, b"".join(
+        [wend_attribute(2, device), wend_attribute(0x22, b"\x02"), wend_attribute(8, bytes(8))] +
+        chain))
+    candidates = wend_attribute(4, b"\x01" + bytes([4]) + address[2:] +
+                                bytes.fromhex("02060d96") + bytes(16))
+    datagram = wend_attribute(0x000A, b"\x05\0\0\0" + bytes(40))
+    return {
+        "configuration": message(1, wend_attribute(1, records["vector_network_key"]), *chain,
+                                 wend_attribute(3, bytes(4)), wend_attribute(8, bytes(8))),
+        "keepalive_response": message(0x4004, wend_attribute(9, address), position,
+                                      wend_attribute(6, bytes(8)), padding=4),
+        "peer_service": message(5, wend_attribute(2, device), datagram, datagram,
+                                wend_attribute(0x000B, b"abcd"), entry),
+        "notify": message(8, position, position, entry, entry, wend_attribute(0x0017)),
+        "fetch_response": message(0x4009, wend_attribute(0x0021, b"\x02"),
+                                  wend_attribute(0x001E, bytes(4)), wend_attribute(0x001F, bytes(4)),
+                                  wend_attribute(0x0020)),
+        "join": message(0x0010, chain[1], wend_attribute(0x0012, b"laptop"),
+                        wend_attribute(0x001A, bytes(8))),
+        "show_response": message(0x4021, entry, wend_attribute(
+            0x0025, chain[1] + wend_attribute(0x0014, bytes(4)))),
+        "probe": message(0x0101, wend_attribute(0x001C, bytes(4)), wend_attribute(0x001D, bytes(16)),
+                         wend_attribute(9, b"\x06\0\0\x01" + bytes(16)), padding=9),
+        "failure": message(0x4010, wend_attribute(0x000C, b"\x01\x99name")),
+        "payload": candidates + wend_attribute(0x8001, bytes(4)) + wend_attribute(0x8777, b"?"),
+        "unknown": message(0x8123, wend_attribute(0x0777)),
+        "address_short": message(4, wend_attribute(9, address[:7])),
+    }
+
+
+def record():
+    records = c_arrays(RECORD_VECTORS)
+    seeds = {name: records["vector_" + name] for name in
+             ("network_record", "delegation", "membership", "receipt", "revocation")}
+    seeds["newer"] = seeds["receipt"][:1] + b"\x02" + seeds["receipt"][2:]
+    seeds["revocation_none"] = seeds["revocation"][:50] + bytes(2 + 64)
+    text = RECORD_VECTORS.read_text()
+    for name in ("invite_text", "claim_text"):
+        body = re.search(rf"char vector_{name}\[\] =(.*?);", text, re.S)[1]
+        seeds[name] = "".join(re.findall(r'"(.*?)"', body)).encode()
+        seeds[name + "_cut"] = seeds[name][:-9]
+    return seeds
+
+
 def canary():
     return {"wend": b"wend"}
 
@@ -229,7 +288,8 @@ def main():
     if sys.argv[1:] and not check:
         sys.exit("usage: make-corpus.py [--check]")
     wrong = []
-    for target in (canary, demux, endpoints, frame, offload, session, stun, text):
+    for target in (canary, control, demux, endpoints, frame, offload, record, session, stun,
+                   text):
         folder = HERE / "corpus" / target.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, seed in target().items():

@@ -88,6 +88,13 @@ static struct pair *find_pair(uint32_t local_index)
     return NULL;
 }
 
+static struct pair *get_pair(uint32_t local_index)
+{
+    struct pair *pair = find_pair(local_index);
+    wend_assert(pair); // the session names what it installed, and holds three at most
+    return pair;
+}
+
 static void close_pair(struct pair *pair)
 {
     wend_sender_close(&pair->sender);
@@ -108,7 +115,7 @@ static void start(void)
 // Seals `len` bytes that lie behind the headroom in `room`, and sends them.
 static void seal(uint8_t *room, size_t len)
 {
-    struct pair *pair = find_pair(p.sending);
+    struct pair *pair = get_pair(p.sending);
     const size_t message_len = wend_data_seal(&pair->sender, room + WEND_DATA_HEADROOM, len, MTU);
     send_bytes(room, message_len, &p.endpoint);
     wend_session_sent(&p.session, len > 0, p.now);
@@ -131,7 +138,7 @@ static void flush_waiting(void)
 
 static void install(const struct wend_keys *keys)
 {
-    struct pair *pair = find_pair(0);
+    struct pair *pair = get_pair(0);
     pair->local_index = keys->local_index;
     const int error = wend_sender_init(&pair->sender, keys->send_key, keys->remote_index) |
                       wend_receiver_init(&pair->receiver, keys->receive_key, keys->local_index,
@@ -144,7 +151,7 @@ static void install(const struct wend_keys *keys)
 static void expire_pair(uint32_t local_index)
 {
     puts("expired");
-    close_pair(find_pair(local_index));
+    close_pair(get_pair(local_index));
     if (p.sending == local_index)
         p.sending = 0;
 }

@@ -95,7 +95,8 @@ def text(prefix, body):
 
 def invite_text():
     record = network_record()
-    return text("wi1", b"\x01" + INVITE_SEED + struct.pack(">H", len(record)) + record + delegation())
+    head = b"\x01" + INVITE_SEED + struct.pack(">H", len(record))
+    return text("wi1", head + record + delegation())
 
 
 def claim_text():
