@@ -99,9 +99,9 @@ static struct wend_bytes trim(struct wend_bytes text)
 }
 
 // Takes the prefix "w", `letter`, "1" off the text.
-static int skip_prefix(struct wend_bytes *text, char letter)
+static int skip_prefix(struct wend_bytes *text, uint8_t letter)
 {
-    const char other = letter == 'i' ? 'c' : 'i';
+    const uint8_t other = letter == 'i' ? 'c' : 'i';
     const uint8_t *at = text->at;
     if (text->len > 0 && at[0] != 'w')
         return -EBADMSG;

@@ -33,7 +33,7 @@ static struct wend_bytes write_message(const struct wend_record_parts *parts,
     struct wend_writer w = wend_writer_of(room, MESSAGE_MAX);
     wend_write_bytes(&w, view(label, strlen(label) + 1));
     wend_write_bytes(&w, parts->body);
-    return w.failed ? (struct wend_bytes){0} : view(room, w.len);
+    return view(room, w.failed ? 0 : w.len);
 }
 
 int wend_record_verify(struct wend_bytes record, const uint8_t key[static WEND_ED25519_LEN])

@@ -84,10 +84,10 @@ struct wend_plane_stats *wend_plane_stats(struct wend_plane *p);
 // Totals since start. Reads what the threads published after their last turn.
 struct wend_plane_counts {
     struct wend_drops sealing, opening;
-    uint64_t tun_reads, tun_writes;         // packets and super-packets
-    uint64_t runs_sent, datagrams_sent;     // a run is one segmented send, or several if long
+    uint64_t tun_reads, tun_writes;     // packets and super-packets
+    uint64_t runs_sent, datagrams_sent; // a run is one segmented send, or several if long
     uint64_t batches_received, messages_received, datagrams_received;
-    uint64_t udp_failed, udp_too_big;       // datagrams that could not leave
+    uint64_t udp_failed, udp_too_big; // datagrams that could not leave
     uint64_t gso_refused;
     uint64_t tun_refused; // packets that the interface did not take
 };

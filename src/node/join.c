@@ -61,14 +61,25 @@ int wend_join_start(struct wend_join *join, struct wend_leg *leg, uint64_t unix_
                             &join->request);
 }
 
-// The server's offer: signs a membership for it and commits.
-static void commit(struct wend_join *join, struct wend_leg *leg, const struct wend_attributes *a,
-                   uint64_t unix_seconds)
+// Whether the server's offer is worth a signature: what is refused here would make no member.
+static bool is_sound(struct wend_join *join, const struct wend_attributes *a, uint64_t unix_seconds)
 {
-    if (a->slot.at == NULL || a->ipv4.at == NULL) {
-        fail(join, WEND_ERROR_MALFORMED, "the server's offer lacks slot or address");
-        return;
-    }
+    const uint64_t time = wend_attribute_u64(a->time);
+    if (a->slot.at == NULL || a->ipv4.at == NULL || a->time.at == NULL)
+        fail(join, WEND_ERROR_MALFORMED, "the server's offer lacks slot, address or time");
+    else if (time > unix_seconds + WEND_TRUST_SKEW_S || time + WEND_TRUST_SKEW_S < unix_seconds)
+        fail(join, WEND_ERROR_BACKDATED,
+             "the clocks of this device and of the server are over 10 minutes apart");
+    else if (wend_attribute_u32(a->slot) >= join->delegation.uses)
+        fail(join, WEND_ERROR_EXHAUSTED, "the server offers a slot that the invite does not have");
+    else
+        return true;
+    return false;
+}
+
+// Signs a membership for the server's offer. Returns whether it could.
+static bool sign(struct wend_join *join, const struct wend_attributes *a, uint64_t unix_seconds)
+{
     struct wend_membership m = {
         .slot = wend_attribute_u32(a->slot),
         .ipv4 = wend_attribute_u32(a->ipv4),
@@ -83,9 +94,17 @@ static void commit(struct wend_join *join, struct wend_leg *leg, const struct we
         wend_writer_of(join->membership, sizeof join->membership);
     if (wend_membership_sign(&m, join->invite.seed, &signed_membership) != 0) {
         fail(join, WEND_ERROR_MALFORMED, "the server's offer makes no membership");
-        return;
+        return false;
     }
     join->membership_len = signed_membership.len;
+    return true;
+}
+
+static void commit(struct wend_join *join, struct wend_leg *leg, const struct wend_attributes *a,
+                   uint64_t unix_seconds)
+{
+    if (!is_sound(join, a, unix_seconds) || !sign(join, a, unix_seconds))
+        return;
     uint8_t memory[WEND_LEG_BODY_MAX];
     struct wend_writer w = wend_writer_of(memory, sizeof memory);
     wend_attribute_put(&w, WEND_ATTRIBUTE_MEMBERSHIP,

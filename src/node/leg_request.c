@@ -6,13 +6,22 @@
 
 #include "node/leg_state.h"
 
-#define RETRY_FIRST    WEND_MS(250)
-#define RETRY_MAX      WEND_S(4)
-#define TRIES_TO_DOUBT 3 // unanswered, and nothing else heard: the session may be gone
-#define KEEPALIVE_UDP  WEND_S(25)
-#define KEEPALIVE_TCP  WEND_S(60)
-#define PATIENCE       WEND_S(30)
-#define RESUME_APART   WEND_S(1)
+#define RETRY_FIRST   WEND_MS(250)
+#define RETRY_MAX     WEND_S(4)
+#define KEEPALIVE_UDP WEND_S(25)
+#define KEEPALIVE_TCP WEND_S(60)
+
+// How long our own errands are repeated.
+#define KEEPALIVE_PATIENCE WEND_S(10)
+#define RESUME_PATIENCE    WEND_S(30)
+#define OTHER_WAY_PATIENCE WEND_S(5) // a Resume that would move us from a stream to UDP
+
+// After so many unanswered tries, and nothing else heard, the way or the session may be gone. A
+// Resume follows a change of ours, so it is doubted first; a stream repeats by itself what is lost.
+#define DOUBT_UDP           3
+#define DOUBT_STREAM        5
+#define DOUBT_RESUME_UDP    1
+#define DOUBT_RESUME_STREAM 2
 
 static struct wend_leg_slot *find_slot(struct wend_leg *leg, uint32_t id)
 {
@@ -42,11 +51,11 @@ int wend_leg_request(struct wend_leg *leg, uint16_t type, struct wend_bytes attr
     slot->type = type;
     slot->len = (uint16_t)attributes.len;
     slot->tries = 0;
-    slot->due = true;
+    slot->fresh = true;
+    slot->due = false;
+    slot->patience = patience;
     slot->interval = 0;
-    slot->retry_at = slot->sent = WEND_NEVER;
-    // The clock starts at the next expire: this call is not told the time.
-    slot->give_up_at = -patience;
+    slot->sent = slot->retry_at = slot->give_up_at = WEND_NEVER;
     if (attributes.len > 0)
         memcpy(slot->body, attributes.at, attributes.len);
     if (ret_id != NULL)
@@ -75,82 +84,134 @@ int wend_leg_respond(struct wend_leg *leg, const struct wend_leg_event *request,
     return 0;
 }
 
-// Sends a Resume: to search.resume_to if set, else by the route.
-void wend_leg_resume(struct wend_leg *leg, wend_instant now)
+static void forget_resume(struct wend_leg *leg)
 {
-    struct wend_leg_slot *old = find_slot(leg, leg->search.resume_id);
-    if (leg->search.resume_id != 0 && old != NULL)
-        old->id = 0; // a newer one takes its place
-    leg->search.resume_id = 0;
+    struct wend_leg_search *search = &leg->search;
+    struct wend_leg_slot *slot = search->resume_id != 0 ? find_slot(leg, search->resume_id) : NULL;
+    if (slot != NULL)
+        slot->id = 0;
+    search->resume_id = 0;
+    search->resume_to = (struct wend_address){0};
+}
+
+void wend_leg_resume(struct wend_leg *leg, const struct wend_address *to, wend_instant now)
+{
+    forget_resume(leg); // a newer one takes its place
+    if (to != NULL)
+        leg->search.resume_to = *to;
     leg->resumed_at = now;
-    (void)wend_leg_request(leg, WEND_CONTROL_RESUME, (struct wend_bytes){0}, PATIENCE,
+    (void)wend_leg_request(leg, WEND_CONTROL_RESUME, (struct wend_bytes){0},
+                           to != NULL ? OTHER_WAY_PATIENCE : RESUME_PATIENCE,
                            &leg->search.resume_id);
+}
+
+static bool on_stream(const struct wend_leg *leg)
+{
+    return leg->search.route.transport != WEND_TRANSPORT_UDP;
 }
 
 void wend_leg_requests_again(struct wend_leg *leg, wend_instant now)
 {
+    forget_resume(leg); // the owner registers again
     for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
         struct wend_leg_slot *slot = &leg->slots[i];
-        if (slot->id == 0)
+        if (slot->id == 0 || slot->fresh)
             continue;
-        slot->due = true;
+        // What was under way before waits a little, so that the registration goes first.
+        slot->retry_at = slot->tries > 0 ? now + first_interval(leg) : now;
+        slot->due = false;
         slot->tries = 0;
-        slot->interval = 0;
     }
     leg->answer_count = 0; // answers to a session that is gone
-    leg->keepalive_at = leg->config.keepalive ? now + KEEPALIVE_UDP : WEND_NEVER;
+    leg->keepalive_at = WEND_NEVER;
+    if (leg->config.keepalive)
+        leg->keepalive_at = now + (on_stream(leg) ? KEEPALIVE_TCP : KEEPALIVE_UDP);
+}
+
+static bool is_asked(const struct wend_leg *leg, uint16_t type)
+{
+    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++)
+        if (leg->slots[i].id != 0 && leg->slots[i].type == type)
+            return true;
+    return false;
 }
 
 static void keep_alive(struct wend_leg *leg, wend_instant now)
 {
-    const bool stream = leg->search.route.transport != WEND_TRANSPORT_UDP;
-    leg->keepalive_at = now + (stream ? KEEPALIVE_TCP : KEEPALIVE_UDP);
-    if (!wend_leg_is_up(leg))
+    leg->keepalive_at = now + (on_stream(leg) ? KEEPALIVE_TCP : KEEPALIVE_UDP);
+    if (!wend_leg_is_up(leg) || is_asked(leg, WEND_CONTROL_KEEPALIVE))
         return;
     wend_session_sent(&leg->session, true, now); // raises REKEY when the session is old
     wend_leg_take_session_events(leg, now);
-    (void)wend_leg_request(leg, WEND_CONTROL_KEEPALIVE, (struct wend_bytes){0}, WEND_S(10), NULL);
+    (void)wend_leg_request(leg, WEND_CONTROL_KEEPALIVE, (struct wend_bytes){0}, KEEPALIVE_PATIENCE,
+                           NULL);
+}
+
+static void give_up(struct wend_leg *leg, struct wend_leg_slot *slot, wend_instant now)
+{
+    const struct wend_leg_event event = {
+        .kind = WEND_LEG_TIMED_OUT, .id = slot->id, .type = slot->type};
+    if (slot->id == leg->search.resume_id && leg->search.resume_to.family != 0)
+        wend_leg_resume(leg, NULL, now); // the server may have heard it, and gone over alone
+    else if (slot->id == leg->search.resume_id)
+        forget_resume(leg);
+    else
+        slot->id = 0;
+    // Own errands (Keepalive, Resume) are nobody's business; they have led to doubt long before.
+    if (event.type != WEND_CONTROL_KEEPALIVE && event.type != WEND_CONTROL_RESUME)
+        wend_leg_raise(leg, &event);
+}
+
+static void doubt(struct wend_leg *leg, const struct wend_leg_slot *slot, wend_instant now)
+{
+    const bool resume = slot->type == WEND_CONTROL_RESUME;
+    if (resume && leg->search.resume_to.family != 0)
+        return; // it says nothing about the way in use
+    const int udp = resume ? DOUBT_RESUME_UDP : DOUBT_UDP;
+    const int stream = resume ? DOUBT_RESUME_STREAM : DOUBT_STREAM;
+    if (slot->tries < (on_stream(leg) ? stream : udp) || leg->last_received >= slot->sent)
+        return;
+    // A peer may be what does not answer; then the server still answers a Keepalive.
+    if (slot->type != WEND_CONTROL_PEER_SERVICE)
+        wend_leg_search_doubt(leg, now);
+    else if (leg->config.keepalive)
+        keep_alive(leg, now);
 }
 
 static void expire_slot(struct wend_leg *leg, struct wend_leg_slot *slot, wend_instant now)
 {
-    if (slot->give_up_at <= 0)
-        slot->give_up_at = now - slot->give_up_at;
+    if (slot->fresh) {
+        slot->fresh = false;
+        slot->give_up_at = now + slot->patience;
+        slot->retry_at = now;
+    }
     if (slot->give_up_at <= now) {
-        const struct wend_leg_event event = {
-            .kind = WEND_LEG_TIMED_OUT, .id = slot->id, .type = slot->type};
-        slot->id = 0;
-        // Own errands (Keepalive, Resume) are nobody's business; three tries have led to doubt.
-        if (slot->type != WEND_CONTROL_KEEPALIVE && slot->type != WEND_CONTROL_RESUME)
-            wend_leg_raise(leg, &event);
+        give_up(leg, slot, now);
         return;
     }
-    if (slot->due || slot->retry_at > now)
+    if (slot->due || slot->retry_at > now || !wend_leg_is_up(leg))
         return;
+    if (slot->tries > 0)
+        doubt(leg, slot, now);
+    // Timed here, sealed when drained.
     slot->due = true;
-    if (slot->tries >= TRIES_TO_DOUBT && leg->last_received < slot->sent)
-        wend_leg_connect(leg, now);
+    slot->interval = slot->tries == 0 ? first_interval(leg) : slot->interval * 2;
+    if (slot->interval > RETRY_MAX)
+        slot->interval = RETRY_MAX;
+    slot->retry_at = now + slot->interval;
+    if (slot->tries == 0)
+        slot->sent = now;
+    if (slot->tries < UINT8_MAX)
+        slot->tries++;
 }
 
 void wend_leg_requests_expire(struct wend_leg *leg, wend_instant now)
 {
     if (leg->keepalive_at <= now)
         keep_alive(leg, now);
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
-        struct wend_leg_slot *slot = &leg->slots[i];
-        if (slot->id == 0)
-            continue;
-        expire_slot(leg, slot, now);
-        if (slot->id != 0 && slot->due && wend_leg_is_up(leg)) {
-            // Timed here, sealed when drained.
-            slot->interval = slot->tries == 0 ? first_interval(leg) : slot->interval * 2;
-            if (slot->interval > RETRY_MAX)
-                slot->interval = RETRY_MAX;
-            slot->retry_at = now + slot->interval;
-            if (slot->tries == 0)
-                slot->sent = now;
-        }
-    }
+    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++)
+        if (leg->slots[i].id != 0)
+            expire_slot(leg, &leg->slots[i], now);
 }
 
 wend_instant wend_leg_requests_deadline(const struct wend_leg *leg)
@@ -160,10 +221,10 @@ wend_instant wend_leg_requests_deadline(const struct wend_leg *leg)
         const struct wend_leg_slot *slot = &leg->slots[i];
         if (slot->id == 0)
             continue;
-        if (slot->give_up_at <= 0)
-            return 0; // new: an expire shall start its clock
+        if (slot->fresh)
+            return 0; // an expire shall start its clock
         least = wend_instant_min(least, slot->give_up_at);
-        if (wend_leg_is_up(leg))
+        if (wend_leg_is_up(leg) && !slot->due)
             least = wend_instant_min(least, slot->retry_at);
     }
     return least;
@@ -208,8 +269,6 @@ static bool next_request(struct wend_leg *leg, struct wend_leg_slot *slot,
     const struct wend_address none = {0};
     const bool resume = slot->id == leg->search.resume_id;
     slot->due = false;
-    if (slot->tries < UINT8_MAX)
-        slot->tries++;
     return seal(leg, (struct wend_bytes){.at = message, .len = w.len},
                 resume ? &leg->search.resume_to : &none, ret);
 }
@@ -222,7 +281,7 @@ bool wend_leg_requests_next_datagram(struct wend_leg *leg, struct wend_datagram 
         return true;
     for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
         struct wend_leg_slot *slot = &leg->slots[i];
-        if (slot->id != 0 && slot->due && slot->give_up_at > 0 && next_request(leg, slot, ret))
+        if (slot->id != 0 && slot->due && next_request(leg, slot, ret))
             return true;
     }
     return false;
@@ -235,12 +294,9 @@ static void finish(struct wend_leg *leg, const struct wend_leg_slot *slot,
     if (slot->type == WEND_CONTROL_CONFIGURATION || slot->type == WEND_CONTROL_RESUME ||
         slot->type == WEND_CONTROL_KEEPALIVE)
         wend_leg_saw(leg, a->address);
-    if (slot->id != leg->search.resume_id)
-        return;
-    leg->search.resume_id = 0;
-    if (leg->search.resume_to.family != 0 && in->transport == WEND_TRANSPORT_UDP)
+    if (slot->id == leg->search.resume_id && leg->search.resume_to.family != 0 &&
+        in->transport == WEND_TRANSPORT_UDP && wend_leg_is_from_server(leg, in))
         wend_leg_search_chosen(leg, in, now);
-    leg->search.resume_to.family = 0;
 }
 
 // A response of the server: finds its request, raises RESPONSE.
@@ -263,10 +319,13 @@ void wend_leg_answered(struct wend_leg *leg, const struct wend_control *response
         event.error = failure.code != 0 ? failure.code : WEND_ERROR_MALFORMED;
         event.error_text = failure.text;
     }
-    if (slot->tries == 1)
+    // The answer to a Peer Service Request waits for the peer.
+    if (slot->tries == 1 && slot->type != WEND_CONTROL_PEER_SERVICE)
         wend_leg_measured(leg, now - slot->sent);
     if (event.error == 0)
         finish(leg, slot, &a, in, now);
+    if (slot->id == leg->search.resume_id)
+        forget_resume(leg);
     slot->id = 0;
     wend_leg_raise(leg, &event);
 }

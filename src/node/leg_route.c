@@ -8,11 +8,33 @@
 #include "wire/demux.h"
 #include "wire/stun.h"
 
-#define STREAM_AFTER WEND_MS(300)
-#define STREAM_AGAIN WEND_S(1)
-#define STUN_EVERY   WEND_S(30)
+#define STREAM_AFTER    WEND_MS(300)
+#define STREAM_AGAIN    WEND_S(1) // after one that failed, while nothing has answered
+#define STREAM_PATIENCE WEND_S(4) // with one that does not open; then the next address
+#define STUN_EVERY      WEND_S(30)
 
-// Streams get their turn 300 ms after a search begins, unless one is the route already.
+#define BINDING_REQUEST 0x0001
+#define BINDING_SUCCESS 0x0101
+#define STUN_COOKIE     0x2112A442
+#define STUN_HEADER_LEN 20
+
+bool wend_leg_is_from_server(const struct wend_leg *leg, const struct wend_datagram *in)
+{
+    const struct wend_leg_search *search = &leg->search;
+    if (in->transport != WEND_TRANSPORT_UDP)
+        return in->stream != 0 && in->stream == search->stream;
+    for (size_t i = 0; i < search->address_count; i++)
+        if (wend_address_equal(&search->addresses[i], &in->remote))
+            return true;
+    return false;
+}
+
+static bool is_on_stream(const struct wend_leg_search *search)
+{
+    return search->routed && search->route.transport != WEND_TRANSPORT_UDP;
+}
+
+// Streams get their turn 300 ms after a search begins, unless there is one already.
 void wend_leg_search_begin(struct wend_leg *leg, wend_instant now)
 {
     struct wend_leg_search *search = &leg->search;
@@ -27,6 +49,19 @@ void wend_leg_search_repeat(struct wend_leg *leg)
     search->stream_target = search->stream_open;
 }
 
+// The stream is gone: none is open or opening, and the route is not by it.
+static void forget_stream(struct wend_leg_search *search)
+{
+    if (is_on_stream(search) && search->route.stream == search->stream) {
+        search->routed = false;
+        search->stun_at = WEND_NEVER;
+    }
+    search->stream = 0;
+    search->stream_open = search->stream_target = false;
+    search->stream_at = WEND_NEVER;
+    search->stream_address++;
+}
+
 static void drop_stream(struct wend_leg *leg)
 {
     struct wend_leg_search *search = &leg->search;
@@ -34,13 +69,15 @@ static void drop_stream(struct wend_leg *leg)
         return;
     wend_leg_raise(
         leg, &(struct wend_leg_event){.kind = WEND_LEG_CLOSE_STREAM, .stream = search->stream});
-    search->stream = 0;
-    search->stream_open = false;
+    forget_stream(search);
 }
 
-static void use_route(struct wend_leg *leg, const struct wend_datagram *by, wend_instant now)
+// The server's answer to our initiation, or to a Resume, came by this way.
+void wend_leg_search_chosen(struct wend_leg *leg, const struct wend_datagram *by, wend_instant now)
 {
     struct wend_leg_search *search = &leg->search;
+    search->targets = 0;
+    search->stream_target = false;
     search->routed = true;
     search->route = (struct wend_datagram){
         .transport = by->transport, .stream = by->stream, .remote = by->remote};
@@ -48,41 +85,35 @@ static void use_route(struct wend_leg *leg, const struct wend_datagram *by, wend
     if (by->transport == WEND_TRANSPORT_UDP) {
         drop_stream(leg);
         search->stun_at = WEND_NEVER;
+        search->stun_targets = 0;
     } else {
         search->stun_at = now + STUN_EVERY;
     }
 }
 
-// The server's answer to our initiation came by this way.
-void wend_leg_search_chosen(struct wend_leg *leg, const struct wend_datagram *by, wend_instant now)
-{
-    leg->search.targets = 0;
-    leg->search.stream_target = false;
-    use_route(leg, by, now);
-}
-
-static void open_stream(struct wend_leg *leg)
+static void open_stream(struct wend_leg *leg, wend_instant now)
 {
     struct wend_leg_search *search = &leg->search;
-    search->stream = ++search->stream_serial;
-    search->stream_open = false;
-    search->stream_at = WEND_NEVER;
     if (search->stream_address >= search->address_count)
         search->stream_address = 0;
-    wend_leg_raise(leg,
-                   &(struct wend_leg_event){.kind = WEND_LEG_OPEN_STREAM,
-                                            .stream = search->stream,
-                                            .address = search->addresses[search->stream_address]});
+    search->stream = ++search->stream_serial;
+    search->stream_open = false;
+    search->stream_to = search->addresses[search->stream_address];
+    search->stream_at = now + STREAM_PATIENCE;
+    wend_leg_raise(leg, &(struct wend_leg_event){.kind = WEND_LEG_OPEN_STREAM,
+                                                 .stream = search->stream,
+                                                 .address = search->stream_to});
 }
 
 void wend_leg_stream_opened(struct wend_leg *leg, uint32_t stream, wend_instant now)
 {
     struct wend_leg_search *search = &leg->search;
+    (void)now;
     if (stream == 0 || stream != search->stream)
         return;
     search->stream_open = true;
-    search->stream_target = wend_session_is_starting(&leg->session) && leg->initiation_len > 0;
-    (void)now;
+    search->stream_at = WEND_NEVER;
+    search->stream_target = wend_session_is_starting(&leg->session) && leg->initiations > 0;
 }
 
 void wend_leg_stream_closed(struct wend_leg *leg, uint32_t stream, wend_instant now)
@@ -90,20 +121,13 @@ void wend_leg_stream_closed(struct wend_leg *leg, uint32_t stream, wend_instant 
     struct wend_leg_search *search = &leg->search;
     if (stream == 0 || stream != search->stream)
         return;
-    search->stream = 0;
-    search->stream_open = false;
-    search->stream_target = false;
-    search->stream_address++;
-    if (search->routed && search->route.stream == stream) {
-        // It was how we spoke to the server. The session may live; the way does not.
-        search->routed = false;
-        search->stun_at = WEND_NEVER;
+    const bool in_use = is_on_stream(search);
+    forget_stream(search);
+    // If it was how we spoke to the server: the session may live, the way does not.
+    if (in_use)
         wend_leg_connect(leg, now);
-        if (search->stream_at > now + STREAM_AFTER)
-            search->stream_at = now + STREAM_AFTER;
-    } else if (!search->routed) {
-        search->stream_at = now + STREAM_AGAIN;
-    }
+    if (wend_session_is_starting(&leg->session))
+        search->stream_at = now + (in_use ? STREAM_AFTER : STREAM_AGAIN);
 }
 
 // Tries UDP while the session lives on a stream. A Binding answer shows that both directions work
@@ -116,37 +140,47 @@ static void try_udp(struct wend_leg *leg, wend_instant now)
     search->stun_at = now + STUN_EVERY;
 }
 
+void wend_leg_search_doubt(struct wend_leg *leg, wend_instant now)
+{
+    if (is_on_stream(&leg->search))
+        drop_stream(leg); // the kernel may take minutes to find out
+    wend_leg_connect(leg, now);
+    if (wend_session_is_starting(&leg->session) && leg->search.stream_at == WEND_NEVER)
+        wend_leg_search_begin(leg, now);
+}
+
 void wend_leg_moved(struct wend_leg *leg, wend_instant now)
 {
     struct wend_leg_search *search = &leg->search;
     if (!leg->started)
         return;
-    if (!leg->have_session) {
-        // The initiation under way may have gone to a dead end: once more, by the new way.
-        if (wend_session_is_starting(&leg->session) && leg->initiation_len > 0)
-            wend_leg_search_repeat(leg);
-        else
-            wend_leg_connect(leg, now);
-        return;
-    }
-    if (search->routed && search->route.transport != WEND_TRANSPORT_UDP) {
-        // A stream does not survive its address; do not wait for the kernel to find out.
+    if (wend_session_is_starting(&leg->session)) {
+        // The initiation may have gone to a dead end: once more, by the new way.
         drop_stream(leg);
-        search->routed = false;
+        wend_leg_search_begin(leg, now);
+        if (leg->initiations > 0) {
+            leg->initiations++;
+            wend_leg_search_repeat(leg);
+        }
+    } else if (wend_leg_is_up(leg)) {
+        // If that is not answered soon, a handshake at all addresses follows.
+        wend_leg_resume(leg, NULL, now);
+        if (is_on_stream(search))
+            try_udp(leg, now);
+    } else {
         wend_leg_connect(leg, now);
-        return;
     }
-    if (search->routed)
-        wend_leg_resume(leg, now);
-    // The server may be reachable by another family only, now: a handshake finds out.
-    wend_leg_connect(leg, now);
 }
 
 void wend_leg_search_expire(struct wend_leg *leg, wend_instant now)
 {
     struct wend_leg_search *search = &leg->search;
-    if (search->stream_at <= now && search->stream == 0)
-        open_stream(leg);
+    if (search->stream_at <= now) {
+        search->stream_at = WEND_NEVER;
+        drop_stream(leg); // it did not open
+        if (wend_session_is_starting(&leg->session))
+            open_stream(leg, now);
+    }
     if (search->stun_at <= now)
         try_udp(leg, now);
 }
@@ -172,7 +206,7 @@ static bool next_initiation(struct wend_leg *leg, struct wend_datagram *ret)
     search->stream_target = false;
     *ret = (struct wend_datagram){.transport = WEND_TRANSPORT_TCP,
                                   .stream = search->stream,
-                                  .remote = search->addresses[search->stream_address],
+                                  .remote = search->stream_to,
                                   .bytes = bytes};
     return true;
 }
@@ -186,9 +220,9 @@ static bool next_stun(struct wend_leg *leg, struct wend_datagram *ret)
     search->stun_targets &= search->stun_targets - 1;
     // RFC 8489 section 5: a Binding request without attributes is a header alone.
     struct wend_writer w = wend_writer_of(leg->out, sizeof leg->out);
-    wend_write_u16(&w, 0x0001);
+    wend_write_u16(&w, BINDING_REQUEST);
     wend_write_u16(&w, 0);
-    wend_write_u32(&w, 0x2112A442);
+    wend_write_u32(&w, STUN_COOKIE);
     wend_write_bytes(&w, (struct wend_bytes){.at = search->stun_id, .len = 12});
     *ret = (struct wend_datagram){.transport = WEND_TRANSPORT_UDP,
                                   .remote = search->addresses[i],
@@ -202,17 +236,21 @@ bool wend_leg_search_next_datagram(struct wend_leg *leg, struct wend_datagram *r
 }
 
 // A Binding answer: success class, our transaction.
+bool wend_leg_search_owns(const struct wend_leg *leg, const struct wend_datagram *in)
+{
+    const struct wend_leg_search *search = &leg->search;
+    return is_on_stream(search) && in->transport == WEND_TRANSPORT_UDP &&
+           wend_leg_is_from_server(leg, in) && in->bytes.len >= STUN_HEADER_LEN &&
+           wend_get_u16(in->bytes.at) == BINDING_SUCCESS &&
+           memcmp(in->bytes.at + 8, search->stun_id, sizeof search->stun_id) == 0;
+}
+
 int wend_leg_search_stun(struct wend_leg *leg, const struct wend_datagram *in, wend_instant now)
 {
     struct wend_leg_search *search = &leg->search;
-    const bool ours = search->routed && search->route.transport != WEND_TRANSPORT_UDP &&
-                      in->transport == WEND_TRANSPORT_UDP && in->bytes.len >= 20 &&
-                      wend_get_u16(in->bytes.at) == 0x0101 &&
-                      memcmp(in->bytes.at + 8, search->stun_id, sizeof search->stun_id) == 0;
-    if (!ours)
+    if (!wend_leg_search_owns(leg, in))
         return -ENOENT;
-    wend_random_bytes(leg->random, search->stun_id, sizeof search->stun_id);
-    search->resume_to = in->remote;
-    wend_leg_resume(leg, now);
+    wend_random_bytes(leg->random, search->stun_id, sizeof search->stun_id); // answered
+    wend_leg_resume(leg, &in->remote, now);
     return 0;
 }

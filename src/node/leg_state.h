@@ -73,7 +73,7 @@ struct wend_leg {
     uint64_t server_epoch;
     int64_t clock_offset; // unix ns - instant
     wend_instant connecting_since;
-    uint32_t initiations; // drained since then
+    uint32_t initiations;    // drained since then
     wend_instant restart_at; // after GAVE_UP
     wend_duration restart_after;
 

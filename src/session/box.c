@@ -6,7 +6,7 @@
 #include "crypto/crypto.h"
 #include "session/data.h"
 
-_Static_assert(sizeof(struct wend_box) <= 232, "a server holds up to three a client");
+_Static_assert(sizeof(struct wend_box) <= 224, "a server holds up to three a client");
 
 void wend_box_init(struct wend_box *b, const struct wend_keys *keys, enum wend_message_type type)
 {

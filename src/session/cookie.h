@@ -23,7 +23,7 @@
 void wend_mac_write(const uint8_t *message, const struct wend_message_slots *slots,
                     const uint8_t mac1_key[static 32], const uint8_t *cookie);
 
-// The responder's side. One per identity. 64 bytes, secret.
+// The responder's side. One per identity. 48 bytes, secret.
 struct wend_cookie_checker {
     struct wend_random *random; // borrowed
     wend_instant made;          // when the secret was drawn

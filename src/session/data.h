@@ -3,7 +3,7 @@
 //
 //   wend_sender, wend_receiver   data, one of each per key pair; keyed AEAD contexts, allocated at
 //                                init, then no allocation, no lock, no lookup
-//   wend_box                     control: both directions in 232 bytes, raw keys, one-shot AEAD;
+//   wend_box                     control: both directions in 224 bytes, raw keys, one-shot AEAD;
 //                                for a server with ten thousands of clients, and for type 9
 //
 // Wire: type 4 and 9, docs/protocol.md section 2.3. A sender is used by one thread and a receiver
@@ -77,7 +77,7 @@ void wend_receiver_close(struct wend_receiver *r);
 enum wend_drop wend_data_open(struct wend_receiver *r, uint8_t *message, size_t len,
                               struct wend_bytes *ret);
 
-// Both directions of a control session. No pointers inside: may be moved. 232 bytes.
+// Both directions of a control session. No pointers inside: may be moved. 224 bytes.
 struct wend_box {
     uint8_t send_key[WEND_SESSION_KEY_LEN];
     uint8_t receive_key[WEND_SESSION_KEY_LEN];

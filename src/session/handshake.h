@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: MIT
 // The handshake: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s, one round trip, both sides authenticated.
 //
-//   initiator                                      responder
-//   wend_initiation_create  --- type 1 or 5 --->   wend_initiation_open_static   (who is it?)
-//                                                  wend_initiation_open_payload  (what does it
-//                                                  say?)
-//   wend_response_open      <-- type 2 or 6 ----   wend_response_create
+//   initiator                                     responder
+//   wend_initiation_create  --- type 1 or 5 --->  wend_initiation_open_static   (who is it?)
+//                                                 wend_initiation_open_payload  (what is said?)
+//   wend_response_open      <-- type 2 or 6 ----  wend_response_create
 //
 // Pure functions: nothing here remembers a peer, a clock or a retry; session.h does. Opening an
 // initiation is cut in two so that the owner looks up the sender, and judges what it says, before
 // anything is accepted.
 //
 // The kinds differ in the prologue and in the message types only (docs/protocol.md section 2.2): a
-// message made under one prologue does not open under another. WireGuard's `identifier` is exactly
-// Noise's prologue, and its timestamp exactly Noise's first payload (noise.md sections 5.3
-// and 7.8), so one code serves both.
+// message made under one prologue does not open under another. What WireGuard calls identifier is
+// Noise's prologue (noise.md section 6), and its timestamp the first message's payload, so one code
+// serves both.
 //
 // mac1 and mac2 are cookie.h's to check; the create functions write them.
 #ifndef WEND_SESSION_HANDSHAKE_H
@@ -121,7 +120,7 @@ struct wend_handshake_input {
     size_t out_max;
 };
 
-// The initiator between its message and the answer. 104 bytes, secret, no pointers inside.
+// The initiator between its message and the answer. 100 bytes, secret, no pointers inside.
 struct wend_handshake {
     uint32_t local_index; // 0: no handshake is under way
     uint8_t ephemeral[WEND_SESSION_KEY_LEN];
@@ -136,7 +135,7 @@ int wend_initiation_create(const struct wend_parties *parties,
                            const struct wend_handshake_input *input, struct wend_handshake *ret);
 
 // An initiation being opened. Secret; no pointers outside itself, so it may be kept while somebody
-// thinks. About 1.4 KiB: on the stack, or one per thread.
+// thinks. About 1.3 KiB: on the stack, or one per thread.
 struct wend_initiation {
     uint32_t remote_index;
     uint8_t remote_static[WEND_SESSION_KEY_LEN]; // after open_static

@@ -23,7 +23,7 @@ static uint64_t bit_of(uint64_t counter)
 }
 
 // The word that holds the newest counter is shared with the oldest, so the window ends one word
-// before it (RFC 6479 section 3).
+// before it.
 static bool is_too_old(const struct wend_replay *w, uint64_t counter)
 {
     return w->limit > counter && w->limit - 1 - counter >= w->mask * 64;

@@ -7,17 +7,15 @@
 // something was sent or received.
 //
 // Handshake: IDLE --start--> WAITING --type 2, 6--> IDLE, KEYS
-//                            WAITING --retry_first, doubling to retry_max--> WAITING, datagram
-//                            again WAITING --give_up--> IDLE, GAVE_UP
-// Key pairs: three slots as in WireGuard. Ours (we initiated): straight to `current`, what was
-// there
-//            to `previous`. Theirs (we answered): `next`, receiving only, until its first genuine
-//            message (CONFIRMED) moves it to `current`. When both sides begin at the same time, the
-//            device with the higher public key yields, so that both agree (pairs.c; WireGuard lets
-//            both fail and try again).
-// Retry:     of types 5, 6: the same bytes (but for mac2); the responder answers a repeated
-// initiation from
-//            its cache. Of type 1: a new initiation each time, as stock devices demand.
+//            WAITING --retry_first, doubling to retry_max--> WAITING, the initiation is due again
+//            WAITING --give_up--> IDLE, GAVE_UP
+// Key pairs: three slots as in WireGuard. Ours (we initiated) goes straight to `current`, and what
+//            was there to `previous`. Theirs (we answered) is `next`, receiving only, until its
+//            first genuine message (CONFIRMED) moves it to `current`. When both sides begin at the
+//            same time, the device with the higher public key yields, so that both agree (pairs.c;
+//            WireGuard lets both fail and try again).
+// Retry:     of types 5, 6: the same bytes (but for mac2), which the responder answers from its
+//            cache. Of type 1: a new initiation each time, as stock devices demand.
 // Timing:    struct wend_session_timing; docs/protocol.md sections 2.2 and 2.3.
 //
 // Answering: wend_cookie_check, wend_initiation_open_static, find the session of remote_static,
@@ -148,7 +146,7 @@ struct wend_session {
     } events[WEND_SESSION_EVENTS_MAX];
 };
 
-#define WEND_SESSION_SIZE_MAX 1000 // bytes
+#define WEND_SESSION_SIZE_MAX 840 // bytes
 _Static_assert(sizeof(struct wend_session) <= WEND_SESSION_SIZE_MAX, "a server holds many");
 
 // `remote` is copied.

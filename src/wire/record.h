@@ -121,7 +121,7 @@ int wend_revocation_list_decode(struct wend_bytes in, struct wend_revocation_lis
 
 // Append what precedes the signature. Nothing is judged here: wend_record_sign refuses what does
 // not decode.
-void wend_network_record_write(struct wend_writer *w, const struct wend_network_record *r);
+void wend_network_record_write(struct wend_writer *w, const struct wend_network_record *n);
 void wend_delegation_write(struct wend_writer *w, const struct wend_delegation *d);
 void wend_membership_write(struct wend_writer *w, const struct wend_membership *m);
 void wend_receipt_write(struct wend_writer *w, const struct wend_receipt *r);

@@ -250,13 +250,14 @@ def control():
                                 wend_attribute(0x000B, b"abcd"), entry),
         "notify": message(8, position, position, entry, entry, wend_attribute(0x0017)),
         "fetch_response": message(0x4009, wend_attribute(0x0021, b"\x02"),
-                                  wend_attribute(0x001E, bytes(4)), wend_attribute(0x001F, bytes(4)),
-                                  wend_attribute(0x0020)),
+                                  wend_attribute(0x001E, bytes(4)),
+                                  wend_attribute(0x001F, bytes(4)), wend_attribute(0x0020)),
         "join": message(0x0010, chain[1], wend_attribute(0x0012, b"laptop"),
                         wend_attribute(0x001A, bytes(8))),
         "show_response": message(0x4021, entry, wend_attribute(
             0x0025, chain[1] + wend_attribute(0x0014, bytes(4)))),
-        "probe": message(0x0101, wend_attribute(0x001C, bytes(4)), wend_attribute(0x001D, bytes(16)),
+        "probe": message(0x0101, wend_attribute(0x001C, bytes(4)),
+                         wend_attribute(0x001D, bytes(16)),
                          wend_attribute(9, b"\x06\0\0\x01" + bytes(16)), padding=9),
         "failure": message(0x4010, wend_attribute(0x000C, b"\x01\x99name")),
         "payload": candidates + wend_attribute(0x8001, bytes(4)) + wend_attribute(0x8777, b"?"),
@@ -279,6 +280,47 @@ def record():
     return seeds
 
 
+def node():
+    # Verbs of fuzz_node.c: name, side, what follows. Of the datagrams kept, the first two are the
+    # nodes' calls to their server; the answer to the handshake is the third.
+    numbers = {"pass": 0, "bytes": 1, "replay": 2, "damage": 3, "seal": 4, "lie": 5, "notice": 6,
+               "move": 7, "hand": 8}
+
+    def play(*verbs):
+        return b"".join(bytes([numbers[name] | side << 7]) + rest for name, side, rest in verbs)
+
+    def padded(body):
+        body += bytes(-len(body) % 4)
+        return bytes([len(body) // 4]) + body
+
+    def replays(first, last):
+        return [("replay", 0, bytes([i % 16])) for i in range(first, last)]
+
+    want = ("notice", 0, b"\x01\x00")
+    meet = [want, ("hand", 0, b""), *replays(2, 9), ("pass", 0, b"\x05")]
+    candidates = (wend_attribute(4, bytes.fromhex("01041388cb007109")) +
+                  wend_attribute(0x24, b"\0\0\0\5"))
+    moved = struct.pack(">HHI", 0x0102, len(candidates), 9) + candidates
+    fetch = bytes.fromhex("0009000d00000007002100010100 1e0004 00000000".replace(" ", ""))
+    goodbye = bytes.fromhex("0103000000000008")
+    position = wend_attribute(0x15, struct.pack(">QQ", 5, 9))
+    return {
+        "meet": play(*meet, *replays(0, 16), ("pass", 0, b"\xff"), *replays(0, 16)),
+        "both": play(want, ("notice", 1, b"\x01\x00"), ("hand", 0, b""), ("hand", 1, b""),
+                     *replays(2, 16), ("pass", 0, b"\x20"), *replays(0, 16)),
+        "damaged": play(want, ("hand", 0, b""), ("damage", 0, b"\x02\x01\x00\x20"),
+                        ("replay", 0, b"\x02"), ("damage", 0, b"\x03\x80\x00\x05")),
+        "moved": play(*meet, ("seal", 1, padded(moved)), ("move", 0, b"\x09"), *replays(0, 16),
+                      ("pass", 0, b"\x30")),
+        "fetch": play(*meet, ("seal", 1, padded(fetch)), ("seal", 0, padded(fetch))),
+        "goodbye": play(*meet, ("seal", 0, padded(goodbye)), ("seal", 1, padded(goodbye))),
+        "lies": play(("lie", 0, b"\x01" + padded(position)), ("lie", 0, b"\x00" + padded(
+            wend_attribute(2, b"\x05" * 32) + wend_attribute(0x22, b"\x02"))), want,
+            ("lie", 0, b"\x02" + padded(wend_attribute(0x0B, b"abcd"))), ("pass", 0, b"\x40")),
+        "idle": play(*meet, *[("pass", 0, b"\xf0")] * 6, want, ("hand", 0, b""), *replays(0, 16)),
+    }
+
+
 def canary():
     return {"wend": b"wend"}
 
@@ -288,7 +330,7 @@ def main():
     if sys.argv[1:] and not check:
         sys.exit("usage: make-corpus.py [--check]")
     wrong = []
-    for target in (canary, control, demux, endpoints, frame, offload, record, session, stun,
+    for target in (canary, control, demux, endpoints, frame, node, offload, record, session, stun,
                    text):
         folder = HERE / "corpus" / target.__name__
         folder.mkdir(parents=True, exist_ok=True)

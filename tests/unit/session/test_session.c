@@ -198,7 +198,7 @@ static void test_forged_answers_change_nothing(void **state)
 {
     (void)state;
     struct ends w;
-    uint8_t answer[2048];
+    uint8_t answer[2048] = {0};
     ends_init(&w, WEND_SESSION_PEER);
     end_start(&w.a, 0);
     ends_deliver(&w.a, &w.b, 0);

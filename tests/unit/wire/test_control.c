@@ -411,7 +411,8 @@ static void test_too_many_candidates(void **state)
 static void test_no_room(void **state)
 {
     (void)state;
-    static uint8_t large[70000], buffer[70000];
+    static const uint8_t large[70000] = {0};
+    static uint8_t buffer[70000];
     for (size_t room = 0; room < 8 + 4 + 4; room++) {
         struct wend_writer w = wend_writer_of(buffer, room);
         const size_t begun = wend_control_begin(&w, WEND_CONTROL_KEEPALIVE, 1);

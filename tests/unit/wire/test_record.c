@@ -188,7 +188,7 @@ static void test_versions(void **state)
 // Whether a network like this has a form; if so, what is read is written to the same bytes again.
 static bool is_sound(const struct wend_network_record *n)
 {
-    uint8_t buffer[4096], again[4096];
+    uint8_t buffer[4096];
     struct wend_network_record seen;
     struct wend_writer w = wend_writer_of(buffer, sizeof(buffer));
     wend_network_record_write(&w, n);
@@ -196,6 +196,7 @@ static bool is_sound(const struct wend_network_record *n)
     assert_false(w.failed);
     const int error = wend_network_record_decode((struct wend_bytes){buffer, w.len}, &seen);
     if (error == 0) {
+        uint8_t again[4096];
         struct wend_writer copy = wend_writer_of(again, sizeof(again));
         wend_network_record_write(&copy, &seen);
         assert_written(&copy, again, body_of(buffer, w.len));
