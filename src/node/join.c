@@ -129,8 +129,11 @@ static void conclude(struct wend_join *join, const struct wend_attributes *a, ui
     enum wend_error error = wend_trust_check_member(&trust, &chain, unix_seconds, &join->member);
     if (error == WEND_ERROR_NONE)
         error = wend_trust_check_receipt_fresh(&join->member, unix_seconds);
+    char why[sizeof join->why];
+    wend_print(why, sizeof why, "the server's receipt does not hold: %s",
+               wend_error_name((uint16_t)error));
     if (error != WEND_ERROR_NONE)
-        fail(join, (uint16_t)error, "the server's receipt does not hold");
+        fail(join, (uint16_t)error, why);
     else
         join->state = WEND_JOIN_DONE;
 }

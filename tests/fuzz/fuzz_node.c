@@ -97,7 +97,7 @@ static void write_entry(struct paper *p)
 static void make_paper(size_t who, const uint8_t key[32], const uint8_t invite[32])
 {
     struct paper *p = &office.papers[who];
-    const uint8_t private_key[32] = {(uint8_t)(10 + who)};
+    const uint8_t private_key[32] = {(uint8_t)(16 + 16 * who)};
     struct wend_membership m = {.slot = (uint32_t)who,
                                 .ipv4 = 0x64401002 + (uint32_t)who,
                                 .made = UNIX_S,
