@@ -28,7 +28,7 @@ struct wend_hosts {
 // Returns 0;
 //   -EACCES, -EROFS, -ENOENT, -ENOSPC …  the file is as it was (-ENOSPC, -EIO: as far as the disk
 //                                        allowed it to be put back)
-//   -EFBIG  larger than WEND_HOSTS_BYTES_MAX, -EBUSY: locked by another for 2 s, -ENOMEM
+//   -EFBIG  larger than WEND_HOSTS_BYTES_MAX, -EBUSY: locked by another for 0.2 s, -ENOMEM
 int wend_hosts_write(const struct wend_hosts *h, const struct wend_name *names, size_t count);
 // Takes the block out. Without one, the file is not touched. Returns as above.
 int wend_hosts_remove(const struct wend_hosts *h);

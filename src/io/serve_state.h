@@ -56,7 +56,7 @@ struct wend_serve_stream {
     wend_instant opened;
     bool writing;
     size_t queued; // bytes in chunks that are not being written
-    struct wend_serve_chunk *first, *last;
+    struct wend_serve_chunk *first, **end;
     uv_tcp_t tcp;
     struct wend_stream framing;
     uint8_t buffer[WEND_DATAGRAM_MAX];

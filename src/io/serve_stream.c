@@ -88,7 +88,7 @@ static void drop_first(struct wend_serve_stream *stream)
     struct wend_serve_chunk *chunk = stream->first;
     stream->first = chunk->next;
     if (stream->first == NULL)
-        stream->last = NULL;
+        stream->end = &stream->first;
     stream->queued -= chunk->len;
     free(chunk);
 }
@@ -196,11 +196,8 @@ static void enqueue(struct wend_serve *s, struct wend_serve_stream *stream, stru
     c->len = WEND_STREAM_HEADER_LEN + in.len;
     wend_stream_write_header(c->bytes, in.len);
     memcpy(c->bytes + WEND_STREAM_HEADER_LEN, in.at, in.len);
-    if (stream->last != NULL)
-        stream->last->next = c;
-    else
-        stream->first = c;
-    stream->last = c;
+    *stream->end = c;
+    stream->end = &c->next;
     stream->queued += c->len;
     drop_late(s, stream, s->now);
 }
@@ -369,6 +366,7 @@ static void on_connection(uv_stream_t *server, int status)
     }
     stream->tcp.data = stream;
     stream->serve = s;
+    stream->end = &stream->first;
     stream->opened = wend_clock_now();
     wend_stream_init(&stream->framing, stream->buffer);
     if (uv_accept(server, (uv_stream_t *)&stream->tcp) != 0) {
@@ -392,7 +390,7 @@ int wend_serve_open_streams(struct wend_serve *s)
 {
     struct wend_map_entry *by_number = calloc(WEND_SERVE_MAP_SIZE, sizeof *by_number);
     struct wend_map_entry *by_ip = calloc(WEND_SERVE_MAP_SIZE, sizeof *by_ip);
-    s->streams = calloc(WEND_SERVE_STREAMS_MAX, sizeof *s->streams);
+    s->streams = calloc(WEND_SERVE_STREAMS_MAX, sizeof(struct wend_serve_stream *));
     s->stream_input = malloc(INPUT_LEN);
     s->stream_output = malloc(OUTPUT_LEN);
     // Zeroed by calloc, whose pages wend_map_init would touch.

@@ -282,7 +282,7 @@ enum wend_open_verdict wend_open_datagram(struct wend_open *o, const struct wend
 {
     const uint8_t *message = at;
     size_t message_len = len;
-    if (len > WEND_FRAME_HEADER_LEN && at[0] == WEND_FRAME_TYPE) {
+    if (len > WEND_FRAME_HEADER_LEN && at[0] == WEND_FRAME_TYPE && at[1] == 0) {
         message += WEND_FRAME_HEADER_LEN;
         message_len -= WEND_FRAME_HEADER_LEN;
     }

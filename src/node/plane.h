@@ -66,14 +66,18 @@ struct wend_notice {
     uint32_t local_index;
 };
 
-// One a slot. The seal half writes sent_*, the open half received_*; times are wend_instant.
+// One a slot. The seal half writes sent_* and queue_dropped, the open half received_*, each on a
+// cache line of its own; times are wend_instant. 128 bytes, aligned to 64.
 struct wend_plane_stats {
-    _Atomic uint64_t sent_packets, sent_bytes; // inner packets and their bytes
-    _Atomic uint64_t received_packets, received_bytes;
-    _Atomic uint64_t received_direct, received_relay; // datagrams opened, by the way they came
-    _Atomic int64_t last_sent, last_received;         // user packets
-    _Atomic int64_t last_any_received;                // keepalives too
+    _Alignas(64) _Atomic uint64_t sent_packets; // inner packets
+    _Atomic uint64_t sent_bytes;                // and their bytes
+    _Atomic int64_t last_sent;                  // user packets
     _Atomic uint64_t queue_dropped;
+    _Alignas(64) _Atomic uint64_t received_packets;
+    _Atomic uint64_t received_bytes;
+    _Atomic uint64_t received_direct, received_relay; // datagrams opened, by the way they came
+    _Atomic int64_t last_received;                    // user packets
+    _Atomic int64_t last_any_received;                // keepalives too
 };
 
 #endif

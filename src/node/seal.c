@@ -162,6 +162,24 @@ static void drop_keys(struct wend_seal *s, struct wend_seal_slot *p)
     s->serial++;
 }
 
+void wend_seal_want(struct wend_seal *s, struct wend_seal_slot *p)
+{
+    if (p->wanted)
+        return;
+    const bool has_path = p->path.transport != WEND_TRANSPORT_NONE;
+    p->wanted = true;
+    wend_seal_say(s, wend_seal_number(s, p), has_path ? WEND_SEAL_SAY_NO_KEYS : WEND_SEAL_SAY_WANT);
+}
+
+// What was not yet out when the keys went asks for new ones.
+void wend_seal_lose_keys(struct wend_seal *s, struct wend_seal_slot *p)
+{
+    drop_keys(s, p);
+    p->wanted = false;
+    if (p->count > 0)
+        wend_seal_want(s, p);
+}
+
 static void give_up(struct wend_seal *s, struct wend_seal_slot *p)
 {
     wend_seal_queue_drop(s, p);
@@ -206,7 +224,7 @@ static int carry_out(struct wend_seal *s, struct wend_seal_slot *p, const struct
         break;
     case WEND_COMMAND_PEER_GONE: forget(s, p); break;
     case WEND_COMMAND_KEYS: error = take_keys(s, p, c); break;
-    case WEND_COMMAND_KEYS_GONE: drop_keys(s, p); break;
+    case WEND_COMMAND_KEYS_GONE: wend_seal_lose_keys(s, p); break;
     case WEND_COMMAND_PATH:
         p->path = c->path;
         s->serial++;

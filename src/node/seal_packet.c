@@ -55,9 +55,7 @@ static void append(struct wend_seal *s, const struct wend_seal_slot *p, struct w
 // The counter is used up: the key is of no more use, and what follows waits for the next.
 static void exhausted(struct wend_seal *s, struct wend_seal_slot *p)
 {
-    wend_sender_close(&p->sender);
-    p->keyed = false;
-    s->serial++;
+    wend_seal_lose_keys(s, p);
     wend_drops_add(&s->drops, WEND_DROP_EXPIRED);
 }
 
@@ -173,20 +171,11 @@ static bool is_ours(const struct wend_seal *s, const struct wend_ip *ip)
     return a->family != WEND_FAMILY_NONE && memcmp(a->ip, ip->source, ip->address_len) == 0;
 }
 
-static void want(struct wend_seal *s, struct wend_seal_slot *p)
-{
-    if (p->wanted)
-        return;
-    const bool has_path = p->path.transport != WEND_TRANSPORT_NONE;
-    p->wanted = true;
-    wend_seal_say(s, wend_seal_number(s, p), has_path ? WEND_SEAL_SAY_NO_KEYS : WEND_SEAL_SAY_WANT);
-}
-
 static enum wend_seal_verdict queue(struct wend_seal *s, struct wend_seal_slot *p,
                                     struct wend_split *split)
 {
     const size_t pieces = wend_split_count(split);
-    want(s, p);
+    wend_seal_want(s, p);
     for (size_t i = 0; i < pieces; i++) {
         struct wend_seal_cell *cell = wend_seal_queue_push(s, p);
         if (cell == NULL)

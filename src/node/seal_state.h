@@ -65,6 +65,8 @@ void wend_seal_list_add(struct wend_seal_list *l, uint32_t slot, bool *member);
 uint32_t wend_seal_list_first(const struct wend_seal_list *l);
 void wend_seal_list_remove_first(struct wend_seal_list *l);
 void wend_seal_say(struct wend_seal *s, uint32_t slot, uint8_t say);
+void wend_seal_want(struct wend_seal *s, struct wend_seal_slot *p);
+void wend_seal_lose_keys(struct wend_seal *s, struct wend_seal_slot *p);
 struct wend_seal_slot *wend_seal_find(struct wend_seal *s, uint8_t family, const uint8_t *ip);
 static inline uint32_t wend_seal_number(const struct wend_seal *s, const struct wend_seal_slot *p)
 {

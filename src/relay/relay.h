@@ -25,8 +25,8 @@
 #define WEND_RELAY_CLIENTS_MAX         65536
 #define WEND_RELAY_NETWORKS_MAX        1024
 #define WEND_RELAY_NETWORK_MEMBERS_MAX 4096
-#define WEND_RELAY_MEMBERS_MAX         131072 // of all networks together; more: 503
-#define WEND_RELAY_CHANNELS_MAX        524288 // of all clients together; the caller's oldest gives way
+#define WEND_RELAY_MEMBERS_MAX         131072 // of all networks; more: 503
+#define WEND_RELAY_CHANNELS_MAX        524288 // of all clients; the caller's oldest gives way
 #define WEND_RELAY_CLIENT_CHANNELS_MAX 256
 #define WEND_RELAY_PAIR_CHANNELS_MAX   4    // between the same two clients; the oldest gives way
 #define WEND_RELAY_STRANGERS_MAX       8192 // sessions without registration; the oldest gives way

@@ -370,7 +370,7 @@ uint32_t wend_relay_slot_of(const struct wend_relay *r, uint32_t invite,
                             const uint8_t key[static 32]);
 uint32_t wend_relay_slot_take(struct wend_relay *r, uint32_t invite, uint32_t number,
                               const uint8_t key[static 32]);
-void wend_relay_slot_give(struct wend_relay *r, uint32_t slot);
+void wend_relay_slot_give(struct wend_relay *r, uint32_t ref);
 // A member of this network with its name and address; 0: no room.
 uint32_t wend_relay_member_new(struct wend_relay *r, uint32_t network,
                                const uint8_t key[static 32]);
@@ -403,8 +403,8 @@ void wend_relay_directory_serials(struct wend_relay *r, uint32_t network);
 // An ENTRY of this member; with its chain if `chain`.
 void wend_relay_put_entry(const struct wend_relay *r, const struct wend_relay_member *m, bool chain,
                           struct wend_writer *w);
-void wend_relay_notify(struct wend_relay *r, uint32_t client); // what is due, is sent
-void wend_relay_notified(struct wend_relay *r, uint32_t client, const struct wend_control *c);
+void wend_relay_notify(struct wend_relay *r, uint32_t ref); // what is due, is sent
+void wend_relay_notified(struct wend_relay *r, uint32_t ref, const struct wend_control *message);
 struct wend_position wend_relay_position(const struct wend_relay_network *n);
 
 // --- channels.c, director.c ---
@@ -414,6 +414,6 @@ uint32_t wend_relay_channel_new(struct wend_relay *r, uint32_t caller, uint32_t 
 void wend_relay_channel_close(struct wend_relay *r, uint32_t ref);
 void wend_relay_channels_close(struct wend_relay *r, uint32_t client);
 void wend_relay_answered_call(struct wend_relay *r, uint32_t client, const struct wend_datagram *in,
-                              const struct wend_control *c);
+                              const struct wend_control *message);
 
 #endif

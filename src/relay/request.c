@@ -136,8 +136,10 @@ static void check_source(struct wend_relay *r, uint32_t ref, const struct wend_d
     wend_relay_hint(r, &source, WEND_HINT_UNKNOWN_SOURCE, none);
 }
 
-static void dispatch(struct wend_relay *r, struct wend_relay_request *q, struct wend_bytes body)
+static void dispatch(struct wend_relay *r, const struct wend_relay_request *begun,
+                     struct wend_bytes body)
 {
+    struct wend_relay_request q = *begun;
     struct wend_control message;
     if (body.len == 0)
         return;
@@ -145,11 +147,11 @@ static void dispatch(struct wend_relay *r, struct wend_relay_request *q, struct 
         (void)wend_relay_drop(r, WEND_DROP_MALFORMED);
         return;
     }
-    q->message = &message;
+    q.message = &message;
     if (message.response)
-        answered(r, q->client_ref, q->in, &message);
+        answered(r, q.client_ref, q.in, &message);
     else
-        serve(r, q);
+        serve(r, &q);
 }
 
 // The session that the message names, or NULL.
@@ -186,7 +188,7 @@ enum wend_drop wend_relay_sealed(struct wend_relay *r, const struct wend_datagra
         return wend_relay_drop(r, drop);
     struct wend_relay_client *c = wend_relay_client_at(r, ref);
     heard(r, ref, (uint8_t)(s - c->sessions));
-    struct wend_relay_request q = {.client_ref = ref, .client = c, .session = s, .in = in};
+    const struct wend_relay_request q = {.client_ref = ref, .client = c, .session = s, .in = in};
     dispatch(r, &q, (struct wend_bytes){r->plain, len});
     check_source(r, ref, in);
     wend_wipe(r->plain, len);

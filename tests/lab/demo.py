@@ -51,8 +51,7 @@ class Demo:
                  f"server {server_host.address}, {DELAY} on each of the three links")
         self.relay_rtt = (round_trip(self.laptop_host, server_host.address)
                           + round_trip(self.phone_host, server_host.address))
-        self.direct_rtt = (round_trip(self.laptop_host, self.lab.nodes["cafe"].external)
-                           + 0.0)
+        self.direct_rtt = round_trip(self.laptop_host, self.cafe.external)
         self.limit = limit_between(self.relay_rtt, self.direct_rtt)
         self.say(f"round trip laptop, server, phone and back: {ms(self.relay_rtt)}; "
                  f"without the server: {ms(self.direct_rtt)}")
@@ -132,7 +131,8 @@ class Demo:
         for what, goal, measured, met in self.rows:
             verdict = {True: "met", False: "missed", None: ""}[met]
             print(f"{what:40}{goal:>16}{measured:>14}  {verdict}".rstrip())
-        print(f"\npings: {len(self.pings.answers)} answered, {self.pings.duplicates} doubled", flush=True)
+        print(f"\npings: {len(self.pings.answers)} answered, {self.pings.duplicates} doubled",
+              flush=True)
         return all(met is not False for *_, met in self.rows)
 
     def run(self):

@@ -27,7 +27,8 @@ def abuse():
 
 def attack(host, server, kind, count, rate=0, seed=1):
     """Runs to the end; returns what the attacker counted."""
-    words = [abuse(), kind, server.host.address, server.port, server.ready["key"], count, rate, seed]
+    target = [server.host.address, server.port, server.ready["key"]]
+    words = [abuse(), kind, *target, count, rate, seed]
     line = host.run(words, timeout=300).stdout
     return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", line)}
 
@@ -46,7 +47,8 @@ def counters(server):
     """What SIGUSR1 makes the server log, all three lines in one."""
     since = len(server.process.err)
     server.process.popen.send_signal(10)
-    wait_until(lambda: re.search(r"^drops .*\n", server.process.err[since:], re.MULTILINE), 5, "drops")
+    drops = re.compile(r"^drops .*\n", re.MULTILINE)
+    wait_until(lambda: drops.search(server.process.err[since:]), 5, "the line drops")
     lines = server.process.err[since:]
     return {key: int(value) for key, value in re.findall(r"([\w-]+)=(\d+)", lines)}
 

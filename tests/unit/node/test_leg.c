@@ -70,7 +70,7 @@ static void repeats_a_lost_initiation(void **state)
     assert_true(ride_until(r, &r->connected, WEND_S(2)));
     assert_int_equal(r->w.now - WORLD_START, WEND_MS(750) + RTT);
     assert_memory_equal(first.bytes, r->last_up.bytes, 100); // the very same message
-    assert_int_equal(wend_leg_rtt(&r->leg), 0); // nobody knows which one was answered
+    assert_int_equal(wend_leg_rtt(&r->leg), 0);              // nobody knows which one was answered
     assert_int_equal(world_counts(&r->w).handshakes, 1);
     ride_close(r);
 }
@@ -98,8 +98,8 @@ static void says_what_the_server_refuses(void **state)
     assert_int_equal(r->w.now - WORLD_START, 2 * RTT);
     assert_int_equal(r->response_id, id);
     assert_int_equal(r->response_type, WEND_CONTROL_FETCH);
-    assert_int_equal(r->response_error, WEND_ERROR_MALFORMED);
-    assert_string_equal(r->response_text, wend_error_name(WEND_ERROR_MALFORMED));
+    assert_int_equal(r->response_error, WEND_ERROR_NOT_REGISTERED);
+    assert_string_equal(r->response_text, wend_error_name(WEND_ERROR_NOT_REGISTERED));
     ask(r, 0x0300, WEND_S(5));
     r->responses = 0;
     assert_true(ride_until(r, &r->responses, WEND_S(1)));
@@ -304,9 +304,8 @@ static void noise_and_replays_change_nothing(void **state)
             noise[0] = types[len % 5];
             wend_put_u32le(noise + (noise[0] == 6 ? 8 : 4), r->leg.box.local_index);
         }
-        const struct wend_datagram d = {.transport = WEND_TRANSPORT_UDP,
-                                        .remote = RIDE_SERVER,
-                                        .bytes = {noise, len}};
+        const struct wend_datagram d = {
+            .transport = WEND_TRANSPORT_UDP, .remote = RIDE_SERVER, .bytes = {noise, len}};
         (void)wend_leg_owns(&r->leg, &d);
         assert_true(wend_leg_receive(&r->leg, &d, r->w.now) < 0);
     }
