@@ -169,7 +169,7 @@ static void doubt(struct wend_leg *leg, const struct wend_leg_slot *slot, wend_i
         return; // it says nothing about the way in use
     const int udp = resume ? DOUBT_RESUME_UDP : DOUBT_UDP;
     const int stream = resume ? DOUBT_RESUME_STREAM : DOUBT_STREAM;
-    if (slot->tries < (on_stream(leg) ? stream : udp) || leg->last_received >= slot->sent)
+    if (slot->tries < (on_stream(leg) ? stream : udp) || leg->last_received > slot->sent)
         return;
     // A peer may be what does not answer; then the server still answers a Keepalive.
     if (slot->type != WEND_CONTROL_PEER_SERVICE)
@@ -205,13 +205,24 @@ static void expire_slot(struct wend_leg *leg, struct wend_leg_slot *slot, wend_i
         slot->tries++;
 }
 
+static bool has_fresh(const struct wend_leg *leg)
+{
+    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++)
+        if (leg->slots[i].id != 0 && leg->slots[i].fresh)
+            return true;
+    return false;
+}
+
 void wend_leg_requests_expire(struct wend_leg *leg, wend_instant now)
 {
     if (leg->keepalive_at <= now)
         keep_alive(leg, now);
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++)
-        if (leg->slots[i].id != 0)
-            expire_slot(leg, &leg->slots[i], now);
+    // What one of them leads to (a Keepalive, another Resume) gets its turn as well.
+    do {
+        for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++)
+            if (leg->slots[i].id != 0)
+                expire_slot(leg, &leg->slots[i], now);
+    } while (has_fresh(leg));
 }
 
 wend_instant wend_leg_requests_deadline(const struct wend_leg *leg)

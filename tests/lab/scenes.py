@@ -149,7 +149,7 @@ def cut(lab, one, two):
         f"table inet {_cut_name(one, two)} {{ chain lose {{\n"
         "type filter hook forward priority 0;\n"
         f"{family} saddr {one} {family} daddr {two} meta l4proto udp drop\n"
-        f"{family} saddr {two} {family} daddr {one} meta l4proto udp drop\n}} }}\n"
+        f"{family} saddr {two} {family} daddr {one} meta l4proto udp drop\n}}\n}}\n"
     )
 
 
