@@ -35,13 +35,18 @@ struct wend_client {
 
 void wend_entropy(uint8_t ret[static 32])
 {
-    wend_assert(getrandom(ret, 32, 0) == 32);
+    ssize_t n;
+    do {
+        n = getrandom(ret, 32, 0);
+    } while (n < 0 && errno == EINTR);
+    wend_assert(n == 32);
 }
 
 static size_t resolve_name(const struct wend_server_address *in, struct wend_address *ret,
                            size_t max)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG};
+    // Both families, whatever this host has now: the leg finds out which of them works.
+    const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM};
     struct addrinfo *found = NULL;
     size_t count = 0;
     if (getaddrinfo(in->host, NULL, &hints, &found) != 0)
@@ -107,10 +112,8 @@ static void turn(struct wend_client *c)
         else
             (void)wend_dial_send(c->dials, out.stream, out.bytes);
     }
-    if (c->done || now >= c->give_up_at) {
-        uv_stop(&c->loop);
+    if (c->done)
         return;
-    }
     const wend_instant next = wend_instant_min(wend_leg_deadline(&c->leg), c->give_up_at);
     const uint64_t wait_ms = next <= now ? 0 : (uint64_t)(next - now) / 1000000 + 1;
     uv_timer_start(&c->timer, on_timer, wait_ms, 0);
@@ -278,7 +281,7 @@ int wend_client_run(struct wend_client *c, wend_client_handler *handler, void *c
     c->context = context;
     c->done = false;
     turn(c);
-    if (!c->done && wend_clock_now() < c->give_up_at)
-        uv_run(&c->loop, UV_RUN_DEFAULT);
+    while (!c->done && wend_clock_now() < c->give_up_at)
+        uv_run(&c->loop, UV_RUN_ONCE);
     return c->done ? 0 : -ETIMEDOUT;
 }

@@ -138,7 +138,7 @@ static void on_patience(uv_timer_t *timer)
 
 static void client_be_patient(struct client *c)
 {
-    uv_timer_start(&c->patience, on_patience, WEND_CONTROL_PATIENCE_MS, 0);
+    uv_timer_start(&c->patience, on_patience, c->server->handler.patience_ms, 0);
 }
 
 static json_t *answer_line(const struct wend_control_server *s, const char *line, size_t len)
@@ -332,6 +332,8 @@ int wend_control_open(uv_loop_t *loop, const char *state,
         return -ENOMEM;
     s->loop = loop;
     s->handler = *handler;
+    if (s->handler.patience_ms == 0)
+        s->handler.patience_ms = WEND_CONTROL_PATIENCE_MS;
     s->directory = -1;
     uv_pipe_init(loop, &s->listener, 0);
     s->listener.data = s;

@@ -24,6 +24,7 @@ struct wend_control_server;
 
 struct wend_control_handler {
     void *context;
+    unsigned patience_ms; // with a client; 0: WEND_CONTROL_PATIENCE_MS
     // `request` is an object with a string "do". Returns a new reference, written as the answer;
     // NULL: the request is unknown. It must not close the server; what it decides to do beyond the
     // answer (end the daemon) happens in a later turn of the loop.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "io/log.h"
 
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,75 +20,116 @@ void wend_log_setup(bool json, bool verbose)
     log_verbose = verbose;
 }
 
-static void write_line(const char *line, size_t len)
+// One line as it grows; what does not fit is left out, the line feed never is.
+struct line {
+    char at[LINE_MAX_BYTES];
+    size_t len;
+};
+
+static void put(struct line *l, const char *text, size_t len)
 {
+    const size_t room = sizeof l->at - 1 - l->len;
+    const size_t taken = len < room ? len : room;
+    memcpy(l->at + l->len, text, taken);
+    l->len += taken;
+}
+
+__attribute__((format(printf, 2, 3))) static void put_format(struct line *l, const char *format,
+                                                             ...)
+{
+    char text[64];
+    va_list list;
+    va_start(list, format);
+    const int n = vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    if (n > 0)
+        put(l, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+}
+
+static void write_line(struct line *l)
+{
+    l->at[l->len++] = '\n';
     // Standard error may be a closed pipe or a full disk; a lost log line is not worth a failure.
-    const ssize_t ignored = write(STDERR_FILENO, line, len);
+    const ssize_t ignored = write(STDERR_FILENO, l->at, l->len);
     (void)ignored;
+}
+
+static bool is_visible(unsigned char byte)
+{
+    return byte > ' ' && byte < 127;
 }
 
 static bool is_plain(const char *text)
 {
-    if (text[0] == 0)
-        return false;
     for (const char *c = text; *c != 0; c++)
-        if (*c <= ' ' || *c == '"' || *c == '\\' || *c == '=' || *c == 127)
+        if (!is_visible((unsigned char)*c) || strchr("\"\\=", *c) != NULL)
             return false;
-    return true;
+    return text[0] != 0;
 }
 
-static void put_text(FILE *to, const char *text)
+// Anything beyond ASCII's visible characters comes as \xNN, so that no terminal obeys it.
+static void put_text(struct line *l, const char *text)
 {
     if (is_plain(text)) {
-        fputs(text, to);
+        put(l, text, strlen(text));
         return;
     }
-    fputc('"', to);
+    put(l, "\"", 1);
     for (const char *c = text; *c != 0; c++) {
         const unsigned char byte = (unsigned char)*c;
         if (byte == '"' || byte == '\\')
-            fprintf(to, "\\%c", byte);
-        else if (byte < ' ' || byte == 127)
-            fprintf(to, "\\x%02x", byte);
+            put_format(l, "\\%c", byte);
+        else if (byte == ' ' || is_visible(byte))
+            put(l, c, 1);
         else
-            fputc(byte, to);
+            put_format(l, "\\x%02x", byte);
     }
-    fputc('"', to);
+    put(l, "\"", 1);
 }
 
-static void put_field(FILE *to, const struct wend_log_field *f)
+static void put_field(struct line *l, const struct wend_log_field *f)
 {
-    fprintf(to, " %s=", f->key);
+    put(l, " ", 1);
+    put(l, f->key, strlen(f->key));
+    put(l, "=", 1);
     switch (f->type) {
-    case WEND_LOG_TEXT: put_text(to, f->text != NULL ? f->text : ""); break;
-    case WEND_LOG_NUMBER: fprintf(to, "%lld", (long long)f->number); break;
-    case WEND_LOG_REAL: fprintf(to, "%.1f", f->real); break;
+    case WEND_LOG_TEXT: put_text(l, f->text != NULL ? f->text : ""); break;
+    case WEND_LOG_NUMBER: put_format(l, "%" PRId64, f->number); break;
+    case WEND_LOG_REAL: put_format(l, "%.1f", f->real); break;
     case WEND_LOG_END: break;
     }
 }
 
 static void print_text(const char *event, const struct wend_log_field *fields)
 {
-    char line[LINE_MAX_BYTES];
-    FILE *to = fmemopen(line, sizeof line - 1, "w");
-    if (to == NULL)
-        return;
-    fputs(event, to);
+    struct line line = {.len = 0};
+    put(&line, event, strlen(event));
     for (const struct wend_log_field *f = fields; f->type != WEND_LOG_END; f++)
-        put_field(to, f);
-    fflush(to);
-    const long len = ftell(to);
-    fclose(to);
-    if (len <= 0)
-        return;
-    line[len] = '\n';
-    write_line(line, (size_t)len + 1);
+        put_field(&line, f);
+    write_line(&line);
+}
+
+// What is not UTF-8 (a host's name, a path) is shown byte by byte, as Latin-1.
+static json_t *json_any_text(const char *text)
+{
+    json_t *value = json_string(text);
+    if (value != NULL)
+        return value;
+    char wide[2 * LINE_MAX_BYTES / 4];
+    size_t len = 0;
+    for (const char *c = text; *c != 0 && len + 2 < sizeof wide; c++) {
+        const unsigned char byte = (unsigned char)*c;
+        if (byte >= 128)
+            wide[len++] = (char)(0xc0 | byte >> 6);
+        wide[len++] = (char)(byte >= 128 ? 0x80 | (byte & 0x3f) : byte);
+    }
+    return json_stringn(wide, len);
 }
 
 static json_t *field_value(const struct wend_log_field *f)
 {
     switch (f->type) {
-    case WEND_LOG_TEXT: return json_string(f->text != NULL ? f->text : "");
+    case WEND_LOG_TEXT: return json_any_text(f->text != NULL ? f->text : "");
     case WEND_LOG_NUMBER: return json_integer(f->number);
     case WEND_LOG_REAL: return json_real(f->real);
     case WEND_LOG_END: break;
@@ -104,14 +146,14 @@ static void print_json(const char *event, const struct wend_log_field *fields)
     json_object_set_new(object, "event", json_string(event));
     for (const struct wend_log_field *f = fields; f->type != WEND_LOG_END; f++)
         json_object_set_new(object, f->key, field_value(f));
-    char line[LINE_MAX_BYTES];
-    const size_t len =
-        json_dumpb(object, line, sizeof line - 1, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    struct line line = {.len = 0};
+    const size_t len = json_dumpb(object, line.at, sizeof line.at - 1,
+                                  JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
     json_decref(object);
-    if (len == 0 || len >= sizeof line)
-        return;
-    line[len] = '\n';
-    write_line(line, len + 1);
+    if (len == 0 || len >= sizeof line.at)
+        return; // half an object is of no use to anybody
+    line.len = len;
+    write_line(&line);
 }
 
 void wend_log_fields(enum wend_log_level level, const char *event,

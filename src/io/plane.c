@@ -223,8 +223,9 @@ void wend_plane_stop(struct wend_plane *p)
         if (fds[i] >= 0)
             (void)close(fds[i]);
     // Packets of the user and commands with keys may still lie there.
+    const size_t size = p->size;
     wend_wipe(p, sizeof *p - sizeof p->stats);
-    wend_assert(munmap(p, p->size) == 0);
+    wend_assert(munmap(p, size) == 0);
 }
 
 // ---- The node's thread ----

@@ -244,7 +244,7 @@ json_t *wend_status_json(const struct wend_node *node, const struct wend_plane_s
                      "peers", peers);
 }
 
-static bool is_called(const struct wend_peer_view *peer, const char *network, const char *name)
+bool wend_status_is_called(const struct wend_peer_view *peer, const char *network, const char *name)
 {
     const size_t len = strlen(peer->name);
     struct wend_address address;
@@ -272,7 +272,7 @@ json_t *wend_status_peer_json(const struct wend_node *node, const struct wend_pl
     uint32_t cursor = 0;
     wend_node_self(node, &self);
     while (name != NULL && wend_node_next_peer(node, &cursor, &peer))
-        if (is_called(&peer, self.network, name))
+        if (wend_status_is_called(&peer, self.network, name))
             return wend_status_peer(&peer, stats_of(stats, peer.slot), now);
     return json_pack("{s:s}", "error", "no such device in the network");
 }

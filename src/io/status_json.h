@@ -21,6 +21,10 @@ json_t *wend_status_json(const struct wend_node *node, const struct wend_plane_s
 json_t *wend_status_peer_json(const struct wend_node *node, const struct wend_plane_stats *stats,
                               const char *name, wend_instant now);
 
+// Whether `name` means this peer, as above.
+bool wend_status_is_called(const struct wend_peer_view *peer, const char *network,
+                           const char *name);
+
 // The parts, from views alone.
 json_t *wend_status_self(const struct wend_self_view *self, const char *interface);
 json_t *wend_status_server(const struct wend_self_view *self);

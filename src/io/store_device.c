@@ -31,10 +31,12 @@ int wend_state_path(const char *state, const char *name, char *ret, size_t ret_l
 int wend_state_make(const char *state)
 {
     char path[4096];
-    const size_t len = strlen(state);
+    size_t len = strlen(state);
     if (len == 0 || len >= sizeof path)
         return -ENAMETOOLONG;
     memcpy(path, state, len + 1);
+    while (len > 1 && path[len - 1] == '/')
+        path[--len] = 0;
     for (size_t i = 1; i <= len; i++) {
         if (path[i] != '/' && path[i] != 0)
             continue;

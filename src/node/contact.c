@@ -254,8 +254,9 @@ static void expire(struct wend_node *n, struct wend_contact *c)
 void wend_contacts_expire(struct wend_node *n)
 {
     struct wend_heap_node *node;
+    uint32_t left = 2 * WEND_CONTACTS_MAX; // what is due again at once waits for the next turn
 
-    while ((node = wend_heap_pop(&n->timers, n->now)) != NULL)
+    while (left-- > 0 && (node = wend_heap_pop(&n->timers, n->now)) != NULL)
         expire(n, WEND_HEAP_OWNER(node, struct wend_contact, timer));
 }
 

@@ -181,6 +181,15 @@ static bool has_family(const struct wend_node *n, uint8_t family)
     return n->interface_count == 0;
 }
 
+// A neighbour of the peer's may have the address that we have in our own network.
+static bool is_our_own(const struct wend_node *n, const struct wend_address *a)
+{
+    for (size_t i = 0; i < n->interface_count; i++)
+        if (a->port == n->config.port && wend_address_same_ip(a, &n->interfaces[i]))
+            return true;
+    return false;
+}
+
 void wend_contact_try_candidates(struct wend_node *n, struct wend_contact *c)
 {
     if (c->sending == 0)
@@ -188,7 +197,7 @@ void wend_contact_try_candidates(struct wend_node *n, struct wend_contact *c)
     for (size_t i = 0; i < c->theirs.count; i++) {
         const struct wend_candidate *candidate = &c->theirs.at[i];
         const bool hold = candidate->kind != WEND_CANDIDATE_HOST && c->hold_until > n->now;
-        if (has_family(n, candidate->address.family))
+        if (has_family(n, candidate->address.family) && !is_our_own(n, &candidate->address))
             (void)wend_paths_add(&c->paths, &candidate->address, hold ? c->hold_until : n->now);
     }
 }

@@ -287,13 +287,27 @@ void wend_node_hint(struct wend_node *n, const struct wend_origin *origin, uint3
     wend_contact_send(n, origin, (struct wend_bytes){.at = bytes, .len = sizeof bytes});
 }
 
+// Did the hint come by a way that our messages take? Whoever else lives at an address that we only
+// try knows our indexes no more than a stranger does.
+static bool is_by_a_way_of(const struct wend_contact *c, const struct wend_origin *origin)
+{
+    if (origin->kind == WEND_ORIGIN_CHANNEL)
+        return origin->channel == c->channel;
+    for (uint32_t i = 0; i < c->paths.used; i++)
+        if (wend_prober_is_up(&c->paths.path[i].prober) &&
+            wend_address_equal(&c->paths.path[i].remote, &origin->way.remote))
+            return true;
+    return false;
+}
+
 // A peer does not know the index that we send to: it was started anew.
-static void peer_forgot(struct wend_node *n, uint32_t remote_index)
+static void peer_forgot(struct wend_node *n, const struct wend_origin *origin,
+                        uint32_t remote_index)
 {
     for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
         struct wend_contact *c = &n->contacts[i];
         const struct wend_contact_pair *pair = c->used ? wend_contact_pair(c, c->sending) : NULL;
-        if (pair == NULL || pair->box.remote_index != remote_index)
+        if (pair == NULL || pair->box.remote_index != remote_index || !is_by_a_way_of(c, origin))
             continue;
         wend_session_hinted(&c->session, remote_index, n->now);
         wend_contact_settle(n, c);
@@ -310,7 +324,7 @@ static void hinted(struct wend_node *n, const struct wend_origin *origin, struct
         return;
     }
     if (hint.kind == WEND_HINT_UNKNOWN_SESSION)
-        peer_forgot(n, wend_get_u32le(hint.echo));
+        peer_forgot(n, origin, wend_get_u32le(hint.echo));
     else if (hint.kind == WEND_HINT_UNKNOWN_CHANNEL && origin->kind == WEND_ORIGIN_DIRECT &&
              wend_address_equal(&origin->way.remote, &n->route.remote))
         wend_contact_channel_unknown(n, wend_get_u32(hint.echo));

@@ -136,6 +136,7 @@ void wend_relay_client_deregister(struct wend_relay *r, uint32_t ref)
     wend_relay_member_at(r, c->member)->client = 0;
     c->member = c->network = 0;
     c->subscribed = false;
+    c->whole = c->whole_told = 0;
     c->notify_id = 0;
     c->notify_at = WEND_NEVER;
     strangers_add(r, ref);

@@ -34,7 +34,7 @@ static void put_caller(const struct wend_relay *r, const struct wend_relay_clien
                        const struct wend_relay_client *called, struct wend_writer *w)
 {
     const struct wend_relay_member *m = wend_relay_member_at(r, caller->member);
-    if (called->subscribed && called->known >= m->chain_serial)
+    if (called->subscribed && called->whole >= m->chain_serial)
         return;
     struct wend_writer before = *w;
     wend_relay_put_entry(r, m, true, w);

@@ -4,8 +4,11 @@
 //
 // Who knows all up to a serial is told what stands behind it in the list: a page for a Subscribe, a
 // Notify unasked. A member that changes moves to the end, so nothing is told twice for two changes,
-// and the list is as long as the network, not as its history. Of a chain the receiver is told when
-// it is newer than what the receiver knows.
+// and the list is as long as the network, not as its history.
+//
+// Chains are long and told once. A position within the list does not say which chains its holder
+// has: a member may have moved past it from a place not read yet. So chains are left out only as of
+// a serial at which the receiver had reached the end, and has said so since.
 #include "relay/relay_state.h"
 
 #include <string.h>
@@ -110,6 +113,15 @@ void wend_relay_put_entry(const struct wend_relay *r, const struct wend_relay_me
     wend_attribute_end(w, begun);
 }
 
+// It says that it is at `serial`; from the start means that it has nothing.
+static void confirm(struct wend_relay_client *c, uint64_t serial)
+{
+    if (serial == 0)
+        c->whole = c->whole_told = 0;
+    else if (c->whole_told != 0 && serial >= c->whole_told)
+        c->whole = c->whole_told;
+}
+
 // The first member behind a serial, 0: none. Most often it follows the one told last.
 static uint32_t first_behind(const struct wend_relay *r, const struct wend_relay_client *c,
                              const struct wend_relay_network *n, uint64_t serial)
@@ -140,7 +152,7 @@ static uint64_t put_page(struct wend_relay *r, struct wend_relay_client *c, uint
     for (uint32_t i = first_behind(r, c, n, from); i != 0; i = wend_relay_member_at(r, i)->after) {
         const struct wend_relay_member *m = wend_relay_member_at(r, i);
         struct wend_writer before = *w;
-        wend_relay_put_entry(r, m, m->chain_serial > from, w);
+        wend_relay_put_entry(r, m, m->chain_serial > c->whole, w);
         if (w->failed || w->len - begun > WEND_RELAY_PAGE_MAX) {
             *w = before;
             *ret_more = true;
@@ -162,6 +174,7 @@ enum wend_error wend_relay_subscribe(struct wend_relay *r, struct wend_relay_req
         return WEND_ERROR_MALFORMED;
     if (from.epoch != n->epoch || from.serial > n->serial)
         from.serial = 0;
+    confirm(c, from.serial);
     bool more;
     uint8_t memory[WEND_RELAY_PAGE_MAX + 64];
     struct wend_writer page = wend_writer_of(memory, sizeof memory);
@@ -172,6 +185,7 @@ enum wend_error wend_relay_subscribe(struct wend_relay *r, struct wend_relay_req
         wend_attribute_put_flag(w, WEND_ATTRIBUTE_MORE);
     c->subscribed = !more || c->subscribed;
     c->known = reached;
+    c->whole_told = more ? 0 : reached;
     c->notify_id = 0; // what was in flight is overtaken
     if (!more && reached < n->serial)
         poke(r, q->client_ref);
@@ -190,6 +204,7 @@ static void send_notify(struct wend_relay *r, uint32_t ref)
     bool more;
     const uint64_t reached = put_page(r, c, c->known, &page, &more);
     c->told = reached;
+    c->whole_told = more ? 0 : reached;
     const size_t begun = wend_control_begin(&w, WEND_CONTROL_NOTIFY, c->notify_id);
     wend_attribute_put_position(&w, (struct wend_position){.epoch = n->epoch, .serial = c->known});
     wend_attribute_put_position(&w, (struct wend_position){.epoch = n->epoch, .serial = reached});
@@ -241,6 +256,7 @@ void wend_relay_notified(struct wend_relay *r, uint32_t ref, const struct wend_c
         return; // it will Subscribe
     if (position.serial < c->told || position.serial > n->serial)
         return; // so it will when it could not use what it was told
+    confirm(c, position.serial);
     c->known = position.serial;
     if (c->known < n->serial)
         poke(r, ref);

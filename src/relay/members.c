@@ -112,8 +112,10 @@ static void forget_gone(struct wend_relay *r, uint32_t network)
             wend_relay_member_free(r, i);
     }
     n->epoch = wend_random_u64(&r->random) | 1;
-    for (uint32_t i = n->first_client; i != 0; i = wend_relay_client_at(r, i)->after)
-        wend_relay_client_at(r, i)->known = 0;
+    for (uint32_t i = n->first_client; i != 0; i = wend_relay_client_at(r, i)->after) {
+        struct wend_relay_client *c = wend_relay_client_at(r, i);
+        c->known = c->whole = c->whole_told = 0;
+    }
 }
 
 uint32_t wend_relay_member_new(struct wend_relay *r, uint32_t network, const uint8_t key[static 32])

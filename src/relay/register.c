@@ -20,6 +20,7 @@ static void take_epoch(struct wend_relay *r, uint32_t ref, uint64_t epoch)
     if (c->epoch != epoch) {
         wend_relay_channels_close(r, ref);
         c->subscribed = false;
+        c->whole = c->whole_told = 0;
     }
     c->epoch = epoch;
     if (m->epoch == epoch)

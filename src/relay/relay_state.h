@@ -114,6 +114,8 @@ struct wend_relay_client {
     uint32_t page_member; // the last one told, to go on from there
     uint64_t known;       // the serial up to which it knows all
     uint64_t told;        // the serial that the Notify in flight leads to
+    uint64_t whole_told;  // a serial at which it was told that there is no more
+    uint64_t whole;       // confirmed: it has every chain that was new up to here
     wend_instant notify_at, notified_at;
 };
 

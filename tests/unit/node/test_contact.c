@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Two devices and how they come together: relay first, direct then.
+#include "node/contact.h"
 #include "world.h"
 
 static void test_ready_and_directory(void **state)
@@ -197,6 +198,52 @@ static void test_peer_restarts(void **state)
     assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
 }
 
+static void hint_from(const struct wend_address *from)
+{
+    uint8_t bytes[WEND_HINT_LEN];
+    struct wend_hint hint = {.kind = WEND_HINT_UNKNOWN_SESSION};
+    struct wend_contact *c = &world.hosts[0].node->contacts[0];
+
+    wend_put_u32le(hint.echo, wend_contact_pair(c, c->sending)->box.remote_index);
+    wend_hint_write(bytes, &hint);
+    const struct wend_datagram d = {
+        .transport = WEND_TRANSPORT_UDP, .remote = *from, .bytes = {bytes, sizeof bytes}};
+    (void)wend_node_receive(world.hosts[0].node, &d, world.now);
+}
+
+// A hint counts only from where our messages go.
+static void test_hints_of_strangers(void **state)
+{
+    const struct wend_address stranger = wend_address_ipv4(0xcb007150, PORT);
+    uint32_t number = 10;
+
+    (void)state;
+    all_up();
+    talk(0, 1, WEND_S(2), WEND_MS(50), &number);
+    hint_from(&stranger);
+    hint_from(&world.server);
+    run(WEND_MS(500));
+    assert_int_equal(world.hosts[0].plane.key_commands, 1);
+    hint_from(&world.hosts[1].address);
+    run(WEND_MS(500));
+    assert_int_equal(world.hosts[0].plane.key_commands, 2);
+}
+
+// Both have the same address behind their NATs: nobody probes itself.
+static void test_same_inside_address(void **state)
+{
+    uint32_t number = 10;
+
+    (void)state;
+    world.hosts[0].nat = world.hosts[1].nat = true;
+    all_up();
+    talk(0, 1, WEND_S(2), WEND_MS(50), &number);
+    struct wend_peer_view v;
+    assert_true(view(0, 1, &v));
+    for (size_t i = 0; i < v.path_count; i++)
+        assert_false(v.paths[i].kind == WEND_PATH_DIRECT && v.paths[i].remote.ip[0] == 192);
+}
+
 static void test_goodbye(void **state)
 {
     struct wend_peer_view v;
@@ -229,6 +276,8 @@ int main(void)
         WITH(test_address_change),
         WITH(test_both_move_at_once),
         WITH(test_peer_restarts),
+        WITH(test_hints_of_strangers),
+        WITH(test_same_inside_address),
         WITH(test_goodbye),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

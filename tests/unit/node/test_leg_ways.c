@@ -47,6 +47,7 @@ static void become_member(struct ride *r)
     r->context = &join;
     ride_wait(r, WEND_S(2));
     r->hear = NULL;
+    r->context = NULL;
     assert_int_equal(join.state, WEND_JOIN_DONE);
     uint8_t memory[WEND_LEG_BODY_MAX];
     struct wend_writer w = wend_writer_of(memory, sizeof memory);

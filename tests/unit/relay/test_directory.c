@@ -64,6 +64,10 @@ static void a_crowd_is_told_in_pages(void **state)
     up_many(clients, CROWD, &w, &home);
     assert_int_equal(subscribe_all(&clients[0], &at, &chains), CROWD);
     assert_int_equal(chains, CROWD);
+    chains = 0;
+    at = (struct wend_position){0}; // the last answer was lost: all of it again
+    assert_int_equal(subscribe_all(&clients[0], &at, &chains), CROWD);
+    assert_int_equal(chains, CROWD);
     assert_int_equal(subscribe_all(&clients[0], &at, &chains), 0);
     // Only what changed is told again, and without the chain that is known.
     assert_int_equal(client_ask(&clients[7], WEND_CONTROL_RELEASE, (struct wend_bytes){0}), 0);
@@ -74,6 +78,46 @@ static void a_crowd_is_told_in_pages(void **state)
     struct wend_position foreign = {.epoch = at.epoch + 1, .serial = at.serial};
     assert_int_equal(subscribe_all(&clients[0], &foreign, &chains), CROWD);
     assert_int_equal(foreign.serial, at.serial);
+    world_close(&w);
+}
+
+// A member that moves to the end while a newcomer reads is told with its chain all the same.
+static void a_change_between_pages_hides_nobody(void **state)
+{
+    static struct client clients[CROWD];
+    static uint8_t proven[CROWD];
+    struct world w;
+    struct net home;
+    struct wend_position at = {0};
+    (void)state;
+    memset(proven, 0, sizeof proven);
+    world_open(&w, NULL);
+    net_load(&home, &w, 1);
+    up_many(clients, CROWD, &w, &home);
+    for (uint32_t page = 0; page < 1000; page++) {
+        struct wend_bytes rest, entry;
+        struct wend_attributes a;
+        assert_int_equal(client_subscribe(&clients[0], at), 0);
+        rest = clients[0].a.all;
+        while (wend_attribute_next(&rest, WEND_ATTRIBUTE_ENTRY, &entry)) {
+            assert_int_equal(wend_attributes_parse(entry, &a), 0);
+            for (uint32_t i = 0; i < CROWD; i++)
+                if (memcmp(a.peer.at, clients[i].identity.public_key, 32) == 0)
+                    proven[i] |= a.membership.at != NULL;
+        }
+        at = position_of(&clients[0]);
+        if (!clients[0].a.more)
+            break;
+        if (page < 20) { // somebody at the far end, somebody told already
+            clients[CROWD - 1 - page].epoch++;
+            assert_int_equal(client_register(&clients[CROWD - 1 - page], &home), 0);
+            clients[1].epoch++;
+            assert_int_equal(client_register(&clients[1], &home), 0);
+        }
+        world_wait(&w, WEND_MS(50));
+    }
+    for (uint32_t i = 0; i < CROWD; i++)
+        assert_int_equal(proven[i], 1);
     world_close(&w);
 }
 
@@ -232,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crowd_is_told_in_pages),
+        cmocka_unit_test(a_change_between_pages_hides_nobody),
         cmocka_unit_test(a_change_is_notified_until_it_is_answered),
         cmocka_unit_test(nobody_is_told_of_itself),
         cmocka_unit_test(networks_are_apart),
