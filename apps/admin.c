@@ -56,25 +56,58 @@ static int read_key(struct wend_admin *a)
     return seed_len == (ssize_t)sizeof a->seed ? 0 : -EBADMSG;
 }
 
+// The folder of all networks' keys. Returns 0 or -errno.
+static int make_folder(const struct wend_admin *a)
+{
+    char folder[4096];
+    int error = wend_state_path(a->state, "networks", folder, sizeof folder);
+    if (error == 0 && mkdir(folder, 0700) != 0 && errno != EEXIST)
+        error = -errno;
+    return error;
+}
+
+// So that a key outlives a power failure with its name.
+static int sync_folder(const struct wend_admin *a)
+{
+    char folder[sizeof a->key_path];
+    snprintf(folder, sizeof folder, "%s", a->key_path);
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL)
+        snprintf(folder, sizeof folder, ".");
+    else
+        slash[slash == folder] = 0;
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    const int error = fsync(fd) != 0 ? -errno : 0;
+    close(fd);
+    return error;
+}
+
+static int find_key(struct wend_admin *a, const char *key_file)
+{
+    const int n = key_file != NULL ? snprintf(a->key_path, sizeof a->key_path, "%s", key_file)
+                                   : snprintf(a->key_path, sizeof a->key_path, "%s/networks/%s.key",
+                                              a->state, a->name);
+    return n < 0 || (size_t)n >= sizeof a->key_path ? -ENAMETOOLONG : 0;
+}
+
+static int make_key(struct wend_admin *a, const char *key_file)
+{
+    int error = key_file == NULL ? make_folder(a) : 0;
+    if (error == 0)
+        error = write_key(a);
+    return error != 0 ? error : sync_folder(a);
+}
+
 static int open_key(struct wend_admin *a, const char *key_file, bool create)
 {
-    char name[96];
-    int n = key_file != NULL ? snprintf(a->key_path, sizeof a->key_path, "%s", key_file)
-                             : snprintf(a->key_path, sizeof a->key_path, "%s/networks/%s.key",
-                                        a->state, a->name);
-    if (n < 0 || (size_t)n >= sizeof a->key_path)
-        return fail(a, "the key file's path is too long", key_file, "choose a shorter one");
-    if (key_file == NULL && create) {
-        snprintf(name, sizeof name, "%s", "networks");
-        char folder[4096];
-        if (wend_state_path(a->state, name, folder, sizeof folder) != 0 ||
-            (mkdir(folder, 0700) != 0 && errno != EEXIST))
-            return fail(a, "cannot make the folder for network keys", folder, strerror(errno));
-    }
-    int error = read_key(a);
+    int error = find_key(a, key_file);
+    if (error == 0)
+        error = read_key(a);
     if (error == -ENOENT && create)
-        error = write_key(a);
-    if (error == -ENOENT)
+        error = make_key(a, key_file);
+    else if (error == -ENOENT)
         return fail(a, "the network's key is not here", a->key_path,
                     "run this where the network was made, or give --key-file");
     if (error == -EBADMSG)
@@ -85,29 +118,43 @@ static int open_key(struct wend_admin *a, const char *key_file, bool create)
     return WEND_EXIT_OK;
 }
 
-static void record_name(const struct wend_admin *a, char ret[static 96])
+static void value_name(const struct wend_admin *a, const char *what, char ret[static 96])
 {
-    snprintf(ret, 96, "record:%s", a->name);
+    snprintf(ret, 96, "%s:%s", what, a->name);
+}
+
+static int check_record(const struct wend_admin *a, bool create)
+{
+    const struct wend_bytes record = {a->record, a->record_len};
+    if (a->record_len == 0)
+        return create ? WEND_EXIT_OK
+                      : fail(a, "this network's record is not here", a->name,
+                             "run this with the state directory where the network was made");
+    if (wend_record_verify(record, a->public_key) != 0)
+        return fail(a, "the network's record and key do not belong together", a->key_path,
+                    "give the right --key-file");
+    if (!a->claimed && !create)
+        return fail(a, "no server has taken this network yet", a->name,
+                    "repeat wend network new with a claim code");
+    return WEND_EXIT_OK;
 }
 
 static int open_record(struct wend_admin *a, bool create)
 {
     char name[96];
-    record_name(a, name);
-    const int len = wend_store_get(a->store, name, a->record, sizeof a->record);
-    if (len < 0)
-        return fail(a, "cannot read the state", a->state, strerror(-len));
+    uint64_t claimed = 0;
+    value_name(a, "record", name);
+    int len = wend_store_get(a->store, name, a->record, sizeof a->record);
+    if (len > 0 &&
+        wend_network_record_decode((struct wend_bytes){a->record, (size_t)len}, &a->network) != 0)
+        len = -EBADMSG;
+    value_name(a, "claimed", name);
+    const int error = wend_store_get_number(a->store, name, &claimed);
+    if (len < 0 || error != 0)
+        return fail(a, "cannot read the state", a->state, strerror(len < 0 ? -len : -error));
     a->record_len = (size_t)len;
-    const struct wend_bytes record = {a->record, a->record_len};
-    if (len == 0)
-        return create ? WEND_EXIT_OK
-                      : fail(a, "this network's record is not here", a->name,
-                             "run this with the state directory where the network was made");
-    if (wend_network_record_decode(record, &a->network) != 0 ||
-        wend_record_verify(record, a->public_key) != 0)
-        return fail(a, "the network's record and key do not belong together", a->key_path,
-                    "give the right --key-file");
-    return WEND_EXIT_OK;
+    a->claimed = claimed != 0;
+    return check_record(a, create);
 }
 
 int wend_admin_open(struct wend_admin *a, const char *key_file, bool create)
@@ -133,7 +180,7 @@ void wend_admin_close(struct wend_admin *a)
 int wend_admin_keep_record(struct wend_admin *a, struct wend_bytes record)
 {
     char name[96];
-    record_name(a, name);
+    value_name(a, "record", name);
     const int error = wend_store_put(a->store, name, record);
     if (error != 0)
         return fail(a, "cannot write the state", a->state, strerror(-error));
@@ -144,28 +191,14 @@ int wend_admin_keep_record(struct wend_admin *a, struct wend_bytes record)
     return WEND_EXIT_OK;
 }
 
-int wend_admin_print_invite(const struct wend_admin *a, const struct wend_admin_invite *wish)
+int wend_admin_keep_claimed(struct wend_admin *a)
 {
-    struct wend_invite invite = {.network_record_len = a->record_len};
-    memcpy(invite.network_record, a->record, a->record_len);
-    wend_entropy(invite.seed);
-    const uint64_t now = (uint64_t)wend_clock_unix_ns() / 1000000000u;
-    struct wend_delegation delegation = {
-        .issued = now,
-        .join_before = now + wish->expires_s,
-        .uses = wish->uses,
-        .member_for = wish->member_for_s,
-    };
-    memcpy(delegation.network, a->public_key, sizeof delegation.network);
-    wend_ed25519_public(invite.seed, delegation.invite_key);
-    struct wend_writer w = wend_writer_of(invite.delegation, sizeof invite.delegation);
-    wend_assert(wend_delegation_sign(&delegation, a->seed, &w) == 0);
-    char text[WEND_INVITE_TEXT_SIZE];
-    wend_assert(wend_invite_encode(&invite, text) == 0);
-    const bool printed = printf("%s\n", text) > 0 && fflush(stdout) == 0;
-    wend_wipe(text, sizeof text);
-    wend_wipe(&invite, sizeof invite);
-    return printed ? WEND_EXIT_OK : fail(a, "cannot print the invite", NULL, strerror(errno));
+    char name[96];
+    value_name(a, "claimed", name);
+    const int error = wend_store_put_number(a->store, name, 1);
+    a->claimed = error == 0;
+    return error == 0 ? WEND_EXIT_OK
+                      : fail(a, "cannot write the state", a->state, strerror(-error));
 }
 
 static struct wend_client *connect_to(const struct wend_admin *a,

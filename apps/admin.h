@@ -24,25 +24,35 @@ struct wend_admin {
     uint8_t record[WEND_NETWORK_RECORD_MAX]; // signed; record_len 0: none yet
     size_t record_len;
     struct wend_network_record network;
+    bool claimed; // a server has taken the network
     struct wend_store *store;
 };
 
 // Opens the state and reads key and record of network `name`. With `create`, a missing key is drawn
-// and kept (0600, durable) and a missing record is no error. Every failure has printed its line.
+// and kept (0600, durable), and that there is no record or that no server has taken the network yet
+// is no error. Every failure has printed its line.
 // Returns an exit status.
 int wend_admin_open(struct wend_admin *a, const char *key_file, bool create);
 void wend_admin_close(struct wend_admin *a); // wipes
 
-// Keeps a signed record as the network's. Exit status.
+// Keeps a signed record as the network's; that a server has taken it. Exit status.
 int wend_admin_keep_record(struct wend_admin *a, struct wend_bytes record);
+int wend_admin_keep_claimed(struct wend_admin *a);
 
 struct wend_admin_invite {
     uint64_t expires_s, member_for_s;
     uint32_t uses;
 };
 
-// Makes an invite and prints its text on standard output. Exit status.
-int wend_admin_print_invite(const struct wend_admin *a, const struct wend_admin_invite *invite);
+// Makes an invite, keeps what is not secret of it, and prints its text on standard output. Exit
+// status.
+int wend_admin_print_invite(struct wend_admin *a, const struct wend_admin_invite *wish);
+
+// The delegations of this network's invites that were made here and may still be used; the server
+// does not know those that nobody has used. Calls `each` for every one.
+void wend_admin_each_invite(struct wend_admin *a,
+                            void (*each)(void *context, struct wend_bytes delegation),
+                            void *context);
 
 // One request to the server of the network's record (or of `claim`), and its answer.
 struct wend_admin_errand {

@@ -16,11 +16,30 @@ static const char *preset_state(void)
     return state != NULL && state[0] != 0 ? state : "/var/lib/wend";
 }
 
+static bool looks_secret(const char *value)
+{
+    return strncmp(value, "wi1", 3) == 0 || strncmp(value, "wc1", 3) == 0;
+}
+
+static void print_value(const char *value)
+{
+    fputs(": ", stderr);
+    if (looks_secret(value)) {
+        fprintf(stderr, "%.3s…", value);
+        return;
+    }
+    for (const char *c = value; *c != 0; c++)
+        fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, stderr);
+}
+
 int wend_cli_fail(int status, const char *command, const char *what, const char *value,
                   const char *fix)
 {
-    fprintf(stderr, "wend %s: %s%s%s%s%s\n", command, what, value != NULL ? ": " : "",
-            value != NULL ? value : "", fix != NULL ? ": " : "", fix != NULL ? fix : "");
+    fprintf(stderr, "wend%s%s: %s", command != NULL ? " " : "", command != NULL ? command : "",
+            what);
+    if (value != NULL)
+        print_value(value);
+    fprintf(stderr, "%s%s\n", fix != NULL ? ": " : "", fix != NULL ? fix : "");
     return status;
 }
 
@@ -269,7 +288,7 @@ static int read_secret(const char *argument, char *ret, size_t len)
     const size_t n = strlen(argument);
     if (n >= len)
         return -EMSGSIZE;
-    memcpy(ret, argument, n);
+    memcpy(ret, argument, n + 1);
     return (int)n;
 }
 

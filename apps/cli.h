@@ -69,7 +69,8 @@ int wend_cli_parse(const struct wend_cli_spec *spec, int argc, char **argv,
                    struct wend_cli_common *ret_common, char **ret_positional);
 
 // Prints the error line; returns `status` so that a command can `return wend_cli_fail(…)`.
-// `value` and `fix` may be NULL.
+// `command`, `value` and `fix` may be NULL. Of `value`, control characters are replaced by '?', and
+// of what looks like an invite or a claim code only the beginning is shown.
 int wend_cli_fail(int status, const char *command, const char *what, const char *value,
                   const char *fix);
 

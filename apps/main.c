@@ -19,22 +19,22 @@ static const struct wend_command_row rows[] = {
 
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
 
-static void print_help(FILE *to)
+static void print_help(void)
 {
-    fprintf(to, "usage: wend COMMAND [ARGUMENT…]\n\n");
+    printf("usage: wend COMMAND [ARGUMENT…]\n\n");
     for (size_t i = 0; i < ROW_COUNT; i++)
-        fprintf(to, "  %-10s %s\n", rows[i].name, rows[i].summary);
-    fprintf(to, "\n`wend COMMAND --help` tells more; `wend --version` the version.\n");
+        printf("  %-10s %s\n", rows[i].name, rows[i].summary);
+    printf("\n`wend COMMAND --help` tells more; `wend --version` the version.\n");
 }
 
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        print_help(stderr);
-        return WEND_EXIT_USAGE;
+        return wend_cli_fail(WEND_EXIT_USAGE, NULL, "a command is missing", NULL,
+                             "see wend --help");
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_help(stdout);
+        print_help();
         return WEND_EXIT_OK;
     }
     if (strcmp(argv[1], "--version") == 0) {
@@ -44,6 +44,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < ROW_COUNT; i++)
         if (strcmp(argv[1], rows[i].name) == 0)
             return rows[i].run(argc - 1, argv + 1);
-    fprintf(stderr, "wend: unknown command: %s: see wend --help\n", argv[1]);
-    return WEND_EXIT_USAGE;
+    return wend_cli_fail(WEND_EXIT_USAGE, NULL, "unknown command", argv[1], "see wend --help");
 }

@@ -38,7 +38,8 @@ static int read_claim(char *argument, struct wend_claim *ret)
 }
 
 // Makes and keeps the record of a new network on the claim's server.
-static int make_record(struct wend_admin *a, const struct wend_claim *claim, const char *pool)
+static int make_record(struct wend_admin *a, const struct wend_claim *claim,
+                       const struct wend_prefix *pool)
 {
     struct wend_network_record r = {
         .serial = 1,
@@ -46,11 +47,8 @@ static int make_record(struct wend_admin *a, const struct wend_claim *claim, con
         .pool = wend_preset_pool(a->public_key),
         .server_count = 1,
     };
-    if (pool != NULL &&
-        (wend_prefix_parse(pool, &r.pool) != 0 || r.pool.family != WEND_FAMILY_IPV4 ||
-         r.pool.bits < WEND_POOL_BITS_MIN || r.pool.bits > WEND_POOL_BITS_MAX))
-        return wend_cli_fail(WEND_EXIT_USAGE, a->command, "not an IPv4 pool", pool,
-                             "use a prefix such as 100.80.16.0/20");
+    if (pool != NULL)
+        r.pool = *pool;
     memcpy(r.key, a->public_key, sizeof r.key);
     memcpy(r.name, a->name, strlen(a->name) + 1);
     struct wend_server_record *server = &r.servers[0];
@@ -85,31 +83,70 @@ static int send_claim(struct wend_admin *a, const struct wend_claim *claim)
     return wend_admin_judge(a, &e, error);
 }
 
-// Whether the kept record is for the claim's server: then an earlier try is being finished.
-static bool is_for(const struct wend_admin *a, const struct wend_claim *claim)
+// Whether the kept record is what this command would make: then an earlier try is being finished.
+static bool is_same(const struct wend_admin *a, const struct wend_claim *claim,
+                    const struct wend_prefix *pool)
 {
-    return memcmp(a->network.servers[0].session_key, claim->session_key,
+    const struct wend_prefix wanted = pool != NULL ? *pool : wend_preset_pool(a->public_key);
+    return a->record_len > 0 && memcmp(&a->network.pool, &wanted, sizeof wanted) == 0 &&
+           memcmp(a->network.servers[0].session_key, claim->session_key,
                   sizeof claim->session_key) == 0;
 }
 
-static int make_network(struct wend_admin *a, const struct wend_claim *claim, const char *pool)
+static int make_network(struct wend_admin *a, const struct wend_claim *claim,
+                        const struct wend_prefix *pool)
 {
-    // Key and record are on disk before the claim goes out, so that a command cut short can be
-    // repeated: the server takes the same record again.
-    int status = WEND_EXIT_OK;
-    if (a->record_len == 0)
-        status = make_record(a, claim, pool);
-    else if (!is_for(a, claim) || pool != NULL)
+    if (a->claimed)
         return wend_cli_fail(WEND_EXIT_FAILED, a->command, "this network is there already", a->name,
                              "choose another name, or print an invite: wend invite");
+    // Key and record are on disk before the claim goes out, so that a command cut short can be
+    // repeated: the server takes the same record again.
+    int status = is_same(a, claim, pool) ? WEND_EXIT_OK : make_record(a, claim, pool);
     if (status == WEND_EXIT_OK)
         status = send_claim(a, claim);
+    if (status == WEND_EXIT_OK)
+        status = wend_admin_keep_claimed(a);
     if (status != WEND_EXIT_OK)
         return status;
     return wend_admin_print_invite(
         a, &(struct wend_admin_invite){.expires_s = WEND_ADMIN_INVITE_EXPIRES_S,
                                        .member_for_s = WEND_ADMIN_MEMBER_FOR_S,
                                        .uses = WEND_ADMIN_FIRST_INVITE_USES});
+}
+
+// What the arguments said, checked.
+struct wish {
+    const char *command, *state, *name, *key_file;
+    struct wend_claim claim;
+    struct wend_prefix pool;
+    bool has_pool;
+};
+
+static int run_new(const struct wish *wish)
+{
+    struct wend_admin a = {.command = wish->command, .state = wish->state, .name = wish->name};
+    int status = wend_admin_open(&a, wish->key_file, true);
+    if (status == WEND_EXIT_OK)
+        status = make_network(&a, &wish->claim, wish->has_pool ? &wish->pool : NULL);
+    wend_admin_close(&a);
+    return status;
+}
+
+// The option points into argv, which is ours to overwrite.
+static int read_wish(struct wish *ret, const char *claim, const char *pool)
+{
+    if (claim == NULL)
+        return wend_cli_fail(WEND_EXIT_USAGE, ret->command, "--claim is missing", NULL,
+                             "`wend claim` on the server prints a code");
+    const int status = read_claim((char *)(uintptr_t)claim, &ret->claim);
+    if (status != WEND_EXIT_OK || pool == NULL)
+        return status;
+    ret->has_pool = true;
+    if (wend_prefix_parse(pool, &ret->pool) != 0 || ret->pool.family != WEND_FAMILY_IPV4 ||
+        ret->pool.bits < WEND_POOL_BITS_MIN || ret->pool.bits > WEND_POOL_BITS_MAX)
+        return wend_cli_fail(WEND_EXIT_USAGE, ret->command, "not an IPv4 pool", pool,
+                             "use a prefix such as 100.80.16.0/20");
+    return WEND_EXIT_OK;
 }
 
 static int network_new(int argc, char **argv)
@@ -146,20 +183,14 @@ static int network_new(int argc, char **argv)
     const int parsed = wend_cli_parse(&spec, argc, argv, &common, positional);
     if (parsed != 0)
         return parsed > 0 ? WEND_EXIT_OK : WEND_EXIT_USAGE;
-    if (claim_text == NULL)
-        return wend_cli_fail(WEND_EXIT_USAGE, "network new", "--claim is missing", NULL,
-                             "`wend claim` on the server prints a code");
-    // The option points into argv, which is ours to overwrite.
-    struct wend_claim claim;
-    int status = read_claim((char *)(uintptr_t)claim_text, &claim);
-    if (status != WEND_EXIT_OK)
-        return status;
-    struct wend_admin a = {.command = "network new", .state = common.state, .name = positional[0]};
-    status = wend_admin_open(&a, key_file, true);
+    struct wish wish = {.command = spec.command,
+                        .state = common.state,
+                        .name = positional[0],
+                        .key_file = key_file};
+    int status = read_wish(&wish, claim_text, pool);
     if (status == WEND_EXIT_OK)
-        status = make_network(&a, &claim, pool);
-    wend_admin_close(&a);
-    wend_wipe(&claim, sizeof claim);
+        status = run_new(&wish);
+    wend_wipe(&wish, sizeof wish);
     return status;
 }
 

@@ -146,24 +146,52 @@ static void add_member(struct pages *p, const struct wend_attributes *entry)
         json_object_set_new(o, "key", json_base64(entry->peer.at, entry->peer.len));
         json_object_set_new(o, "status", json_string("refused"));
         json_object_set_new(o, "reason", json_string(wend_error_name((uint16_t)error)));
+    } else {
+        json_decref(o);
+        return;
     }
     json_array_append_new(json_object_get(p->context, "members"), o);
 }
 
-static void add_invite(struct pages *p, const struct wend_attributes *invite)
+static bool is_listed(json_t *invites, const char *id)
+{
+    for (size_t i = 0; i < json_array_size(invites); i++)
+        if (strcmp(json_string_value(json_object_get(json_array_get(invites, i), "id")), id) == 0)
+            return true;
+    return false;
+}
+
+static void list_invite(struct pages *p, struct wend_bytes delegation, uint32_t used)
 {
     struct wend_delegation d;
     uint8_t id[WEND_INVITE_ID_LEN];
-    if (wend_record_verify(invite->delegation, p->admin->public_key) != 0 ||
-        wend_delegation_decode(invite->delegation, &d) != 0)
+    json_t *invites = json_object_get(p->context, "invites");
+    if (wend_record_verify(delegation, p->admin->public_key) != 0 ||
+        wend_delegation_decode(delegation, &d) != 0)
         return;
     wend_invite_id(d.invite_key, id);
+    json_t *name = json_base64(id, sizeof id);
+    if (is_listed(invites, json_string_value(name))) {
+        json_decref(name);
+        return;
+    }
     json_t *o = json_object();
-    json_object_set_new(o, "id", json_base64(id, sizeof id));
-    json_object_set_new(o, "used", json_integer((json_int_t)wend_attribute_u32(invite->slot)));
+    json_object_set_new(o, "id", name);
+    json_object_set_new(o, "used", json_integer((json_int_t)used));
     json_object_set_new(o, "uses", json_integer((json_int_t)d.uses));
     json_object_set_new(o, "join_before", json_time(d.join_before));
-    json_array_append_new(json_object_get(p->context, "invites"), o);
+    json_array_append_new(invites, o);
+}
+
+static void add_invite(struct pages *p, const struct wend_attributes *invite)
+{
+    list_invite(p, invite->delegation, wend_attribute_u32(invite->slot));
+}
+
+// One that the server has not seen.
+static void add_unused(void *context, struct wend_bytes delegation)
+{
+    list_invite(context, delegation, 0);
 }
 
 static void add_servers(json_t *servers, const struct wend_network_record *r)
@@ -233,6 +261,7 @@ int wend_network_show(struct wend_admin *a, bool json)
     add_servers(json_object_get(root, "servers"), &a->network);
     struct pages pages = {.admin = a, .context = root, .member = add_member, .invite = add_invite};
     const int status = all_pages(&pages);
+    wend_admin_each_invite(a, add_unused, &pages);
     if (status == WEND_EXIT_OK && json) {
         json_dumpf(root, stdout, JSON_INDENT(2));
         printf("\n");

@@ -26,7 +26,16 @@ static int explain(const struct wend_device_error *why)
                          why->fix);
 }
 
-// The host's name made into a label: lower case, others than letters and digits to hyphens.
+// Lower case; others than ASCII's letters and digits to hyphens.
+static char label_char(char c)
+{
+    const unsigned char byte = (unsigned char)c;
+    if (byte >= 128 || isalnum(byte) == 0)
+        return '-';
+    return (char)tolower(byte);
+}
+
+// The host's name made into a label, without hyphens at its ends.
 static void preset_name(char ret[static NAME_SIZE])
 {
     char host[256] = "";
@@ -34,10 +43,9 @@ static void preset_name(char ret[static NAME_SIZE])
         host[0] = 0;
     size_t len = 0;
     for (const char *c = host; *c != 0 && *c != '.' && len < NAME_SIZE - 1; c++) {
-        const bool plain = isalnum((unsigned char)*c) != 0 && (unsigned char)*c < 128;
-        if (!plain && len == 0)
-            continue;
-        ret[len++] = plain ? (char)tolower((unsigned char)*c) : '-';
+        ret[len] = label_char(*c);
+        if (len > 0 || ret[0] != '-')
+            len++;
     }
     while (len > 0 && ret[len - 1] == '-')
         len--;
@@ -84,7 +92,7 @@ static int be_member(struct wend_store *store, struct arguments *a)
                          : wend_cli_fail(WEND_EXIT_FAILED, "up",
                                          "this device is in no network, or no longer",
                                          a->common.state, "give an invite: wend up wi1…");
-    struct wend_invite invite;
+    struct wend_invite invite = {0};
     const int status = read_invite(a->invite, &invite);
     if (status != WEND_EXIT_OK)
         return status;

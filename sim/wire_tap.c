@@ -20,7 +20,7 @@ static int split_where(const char *where, char path[static PATH_LEN], char name[
     if (colon == NULL || colon == where || colon[1] == 0 || strlen(colon + 1) >= IFNAMSIZ)
         return -EINVAL;
     const int netns_len = (int)(colon - where);
-    strcpy(name, colon + 1);
+    memcpy(name, colon + 1, strlen(colon + 1) + 1);
     path[0] = 0;
     if (netns_len == 1 && where[0] == '.')
         return 0;
@@ -42,7 +42,7 @@ static int enter(const char *path)
 static int bring_up(const char *name)
 {
     struct ifreq request = {0};
-    strcpy(request.ifr_name, name);
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
     const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
@@ -60,7 +60,7 @@ static int bring_up(const char *name)
 static int create(const char *name)
 {
     struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
-    strcpy(request.ifr_name, name);
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
     const int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return -errno;

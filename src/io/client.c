@@ -103,7 +103,10 @@ static void on_timer(uv_timer_t *timer);
 static void turn(struct wend_client *c)
 {
     const wend_instant now = wend_clock_now();
-    wend_leg_expire(&c->leg, now, (uint64_t)wend_clock_unix_ns());
+    const uint64_t unix_ns = (uint64_t)wend_clock_unix_ns();
+    wend_leg_expire(&c->leg, now, unix_ns);
+    drain_events(c);
+    wend_leg_expire(&c->leg, now, unix_ns); // what the handler asked for goes out at once
     drain_events(c);
     struct wend_datagram out;
     while (wend_leg_next_datagram(&c->leg, &out)) {
@@ -112,10 +115,11 @@ static void turn(struct wend_client *c)
         else
             (void)wend_dial_send(c->dials, out.stream, out.bytes);
     }
-    if (c->done)
+    if (c->done || now >= c->give_up_at)
         return;
+    // Never 0: libuv would call a timer that sets itself again for ever.
     const wend_instant next = wend_instant_min(wend_leg_deadline(&c->leg), c->give_up_at);
-    const uint64_t wait_ms = next <= now ? 0 : (uint64_t)(next - now) / 1000000 + 1;
+    const uint64_t wait_ms = next <= now ? 1 : (uint64_t)(next - now) / 1000000 + 1;
     uv_timer_start(&c->timer, on_timer, wait_ms, 0);
 }
 

@@ -141,6 +141,14 @@ static int ask(struct wend_join *join, const struct wend_identity *identity,
                    "check that it runs and that its port is reachable");
 }
 
+// The server's words, and the name they are about.
+static const char *taken_text(const struct wend_join *join)
+{
+    static char text[160];
+    snprintf(text, sizeof text, "%s: %.80s", join->name, join->why);
+    return text;
+}
+
 int wend_device_join(struct wend_store *store, const struct wend_invite *invite, const char *name,
                      struct wend_device_error *why)
 {
@@ -168,7 +176,8 @@ int wend_device_join(struct wend_store *store, const struct wend_invite *invite,
         error = explain(why,
                         join.by_server ? "the server refuses the invite"
                                        : "what the server says cannot be trusted",
-                        join.why, advice(join.error));
+                        join.error == WEND_ERROR_TAKEN ? taken_text(&join) : join.why,
+                        advice(join.error));
     if (error == 0 && (error = keep(store, &join, invite)) != 0)
         error = explain(why, "cannot keep the membership", strerror(-error),
                         "check the state directory and its disk");

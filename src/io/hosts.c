@@ -166,11 +166,11 @@ static size_t end_of_block(const struct text *old, size_t offset, const struct w
 static bool is_piece(const struct text *old, size_t offset, const struct text *block)
 {
     const struct line l = line_at(old, offset);
-    if (l.whole != l.len || offset + l.whole != old->len || l.len == 0)
+    if (l.at[l.whole - 1] == '\n')
         return false;
     for (size_t at = 0; at < block->len;) {
         const struct line ours = line_at(block, at);
-        if (ours.len > l.len && memcmp(ours.at, l.at, l.len) == 0)
+        if (ours.whole > l.whole && memcmp(ours.at, l.at, l.whole) == 0)
             return true;
         at += ours.whole;
     }

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 2048
+#define LINE_MAX_BYTES 4096 // what a pipe takes in one piece
 
 static bool log_json;
 static bool log_verbose;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Theory of operation. Opening begins with systemd-resolved where its socket is; its three orders
+// Theory of operation. Opening begins with systemd-resolved where its socket is; its orders
 // run one after the other as child processes of the loop. Until they have, names are only kept. If
 // one that counts fails, everything goes to the hosts file from then on.
 #include "io/names.h"
@@ -24,8 +24,6 @@
 #define RETRY_MS        1000 // the hosts file was locked
 #define ARGUMENTS_MAX   6
 
-extern char **environ;
-
 enum way {
     WAY_NONE = 0,
     WAY_ASKING, // systemd-resolved, not done yet
@@ -37,6 +35,7 @@ enum order {
     ORDER_DNS = 0,
     ORDER_DOMAIN,
     ORDER_NOT_DEFAULT, // it answers for one domain only; older ones do not know the order
+    ORDER_REVERT,      // instead of the rest, when the domain was refused
     ORDER_COUNT,
 };
 
@@ -86,7 +85,7 @@ static void use_hosts(struct wend_names *n)
 
 static void fill_order(struct wend_names *n, char *ret[ARGUMENTS_MAX])
 {
-    static const char *const words[ORDER_COUNT] = {"dns", "domain", "default-route"};
+    static const char *const words[ORDER_COUNT] = {"dns", "domain", "default-route", "revert"};
     size_t used = 0;
     // Neither spawn changes its arguments.
     ret[used++] = (char *)(uintptr_t) "resolvectl";
@@ -100,6 +99,7 @@ static void fill_order(struct wend_names *n, char *ret[ARGUMENTS_MAX])
         break;
     case ORDER_DOMAIN: ret[used++] = n->domain; break;
     case ORDER_NOT_DEFAULT: ret[used++] = (char *)(uintptr_t) "false"; break;
+    case ORDER_REVERT:
     case ORDER_COUNT: break;
     }
     ret[used] = NULL;
@@ -115,23 +115,40 @@ static void release(struct wend_names *n)
 
 static void give_order(struct wend_names *n);
 
-// The next order, or what follows from the last.
+// The order that follows, or ORDER_COUNT when the last has been given.
+static enum order next_order(const struct wend_names *n)
+{
+    switch (n->order) {
+    case ORDER_DNS: return n->failed ? ORDER_COUNT : ORDER_DOMAIN;
+    case ORDER_DOMAIN: return n->failed ? ORDER_REVERT : ORDER_NOT_DEFAULT;
+    case ORDER_NOT_DEFAULT:
+    case ORDER_REVERT:
+    case ORDER_COUNT: break;
+    }
+    return ORDER_COUNT;
+}
+
+static void go_on(struct wend_names *n)
+{
+    const enum order next = next_order(n);
+    if (next != ORDER_COUNT) {
+        n->order = next;
+        give_order(n);
+    } else if (n->order == ORDER_NOT_DEFAULT) {
+        n->way = WAY_RESOLVED;
+        wend_log(WEND_LOG_INFO, "names", WEND_T("by", "systemd-resolved"),
+                 WEND_T("domain", n->domain));
+    } else {
+        use_hosts(n);
+    }
+}
+
 static void on_process_closed(uv_handle_t *handle)
 {
     struct wend_names *n = handle->data;
     n->running = false;
-    if (!n->closing) {
-        if (n->failed && n->order != ORDER_NOT_DEFAULT) {
-            use_hosts(n);
-        } else if (n->order + 1 < ORDER_COUNT) {
-            n->order++;
-            give_order(n);
-        } else {
-            n->way = WAY_RESOLVED;
-            wend_log(WEND_LOG_INFO, "names", WEND_T("by", "systemd-resolved"),
-                     WEND_T("domain", n->domain));
-        }
-    }
+    if (!n->closing)
+        go_on(n);
     release(n);
 }
 

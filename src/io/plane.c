@@ -272,7 +272,7 @@ static bool has_anything(struct wend_plane *p)
     struct wend_ring *const rings[] = {&p->seal_notices, &p->open_notices, &p->node_datagrams,
                                        &p->stream_out};
     size_t len;
-    for (size_t i = 0; i < sizeof rings / sizeof *rings; i++)
+    for (size_t i = 0; i < sizeof rings / sizeof rings[0]; i++)
         if (wend_ring_peek(rings[i], &len) != NULL)
             return true;
     return false;

@@ -23,7 +23,8 @@ static json_t *text_or_null(const char *text)
 // Rounded to microseconds; negative: not known.
 static json_t *milliseconds(wend_duration d)
 {
-    return d >= 0 ? json_real((double)(d / 1000) / 1000.0) : json_null();
+    const wend_duration microseconds = d / 1000;
+    return d >= 0 ? json_real((double)microseconds / 1000.0) : json_null();
 }
 
 static json_t *measured(wend_duration d)

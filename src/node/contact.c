@@ -69,6 +69,7 @@ static void init(struct wend_node *n, struct wend_contact *c, uint32_t slot,
     c->wanted_at = n->now;
     c->tick_at = n->now + TICK_ACTIVE;
     c->tell_at = WEND_NEVER;
+    c->open_at = WEND_NEVER;
     c->started = n->now;
     c->first_packet = c->direct_after = -1;
     n->contact_count++;
@@ -163,7 +164,7 @@ static void mind_way(struct wend_node *n, struct wend_contact *c)
 
 static wend_instant deadline(const struct wend_contact *c)
 {
-    wend_instant least = wend_instant_min(c->tick_at, c->tell_at);
+    wend_instant least = wend_instant_min(wend_instant_min(c->tick_at, c->tell_at), c->open_at);
 
     least = wend_instant_min(least, wend_session_deadline(&c->session));
     return wend_instant_min(least, wend_paths_deadline(&c->paths));
@@ -246,6 +247,8 @@ static void expire(struct wend_node *n, struct wend_contact *c)
         wend_contact_close(n, c);
         return;
     }
+    if (c->open_at <= n->now)
+        wend_contact_open_nat(n, c);
     if (c->tell_at <= n->now)
         wend_contact_tell_candidates(n, c);
     wend_contact_settle(n, c);
@@ -276,6 +279,17 @@ void wend_contact_want(struct wend_node *n, uint32_t slot)
 }
 
 // --- what concerns all of them ---
+
+void wend_contact_peer_restarted(struct wend_node *n, struct wend_contact *c)
+{
+    if (c->sending == 0)
+        return;
+    // Whoever held these keys is gone: what comes now waits for new ones instead of being lost.
+    c->stale = c->sending;
+    c->sending = 0;
+    wend_node_command_seal(n,
+                           &(struct wend_command){.kind = WEND_COMMAND_KEYS_GONE, .slot = c->slot});
+}
 
 void wend_contact_peer_appeared(struct wend_node *n, struct wend_contact *c)
 {

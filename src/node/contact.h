@@ -33,6 +33,8 @@ void wend_contact_want(struct wend_node *n, uint32_t slot);
 bool wend_contact_is_wanted(const struct wend_node *n, const struct wend_contact *c);
 void wend_contacts_expire(struct wend_node *n);
 
+// The peer was started anew, under another boot epoch than our session with it.
+void wend_contact_peer_restarted(struct wend_node *n, struct wend_contact *c);
 // The server says that the peer is there now, or has been started anew.
 void wend_contact_peer_appeared(struct wend_node *n, struct wend_contact *c);
 void wend_contact_all_channels_void(struct wend_node *n);
@@ -85,6 +87,9 @@ void wend_contact_control(struct wend_node *n, const struct wend_origin *origin,
 void wend_contact_send_probes(struct wend_node *n, struct wend_contact *c);
 // The peer's candidates become paths.
 void wend_contact_try_candidates(struct wend_node *n, struct wend_contact *c);
+// Once, by the called side, whose keys the caller has not confirmed yet: our response goes straight
+// to where the caller's NAT is, so that ours lets its first probe in (docs/protocol.md 7.2).
+void wend_contact_open_nat(struct wend_node *n, struct wend_contact *c);
 void wend_contact_tell_candidates(struct wend_node *n, struct wend_contact *c);
 // A request without retries of its own, by the way in use (through the relay if there is a
 // channel).

@@ -202,6 +202,25 @@ void wend_contact_try_candidates(struct wend_node *n, struct wend_contact *c)
     }
 }
 
+void wend_contact_open_nat(struct wend_node *n, struct wend_contact *c)
+{
+    const struct wend_session *s = &c->session;
+    const struct wend_bytes opener = {.at = s->buffers.response, .len = s->response_len};
+
+    c->open_at = WEND_NEVER;
+    if (opener.len == 0)
+        return;
+    for (size_t i = 0; i < c->theirs.count; i++) {
+        const struct wend_candidate *candidate = &c->theirs.at[i];
+        const struct wend_datagram way = {.transport = WEND_TRANSPORT_UDP,
+                                          .remote = candidate->address};
+        if (candidate->kind != WEND_CANDIDATE_HOST && has_family(n, candidate->address.family) &&
+            !is_our_own(n, &candidate->address) &&
+            wend_budget_spend(&n->budget, &candidate->address, n->now))
+            wend_node_send(n, &way, opener);
+    }
+}
+
 void wend_contact_tell_candidates(struct wend_node *n, struct wend_contact *c)
 {
     uint8_t body[512];

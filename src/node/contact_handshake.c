@@ -82,7 +82,7 @@ static struct wend_bytes write_attributes(struct wend_node *n, struct wend_conta
                                           uint64_t responder_epoch, uint8_t *body)
 {
     struct wend_writer w = wend_writer_of(body, ATTRIBUTES_MAX);
-    const wend_duration rtt = n->leg_made ? wend_leg_rtt(&n->leg) : 0;
+    const wend_duration rtt = n->leg_made ? wend_leg_rtt_least(&n->leg) : 0;
 
     wend_attribute_put_u32(&w, WEND_ATTRIBUTE_CAPABILITIES, 0);
     wend_attribute_put(&w, WEND_ATTRIBUTE_CERTIFICATE_HASH,
@@ -231,9 +231,10 @@ static bool accept_new(struct wend_node *n, struct wend_contact *c, const struct
     keep_index(n, c, accept.local_index);
     wend_contact_seat(n, c)->label = i->label;
     learn(n, c, &a);
-    const wend_duration ours = n->leg_made ? wend_leg_rtt(&n->leg) : 0;
+    const wend_duration ours = n->leg_made ? wend_leg_rtt_least(&n->leg) : 0;
     const wend_duration sum = ours + c->their_server_rtt;
     c->hold_until = n->now + (sum < WEND_S(2) ? sum / 2 : WEND_S(1));
+    c->open_at = c->hold_until;
     return true;
 }
 
@@ -380,7 +381,9 @@ static void take_event(struct wend_node *n, struct wend_contact *c,
 // The sealing half gets each key once, when the session comes to send with it.
 static void follow_sending(struct wend_node *n, struct wend_contact *c)
 {
-    const uint32_t index = wend_session_sending(&c->session, n->now);
+    uint32_t index = wend_session_sending(&c->session, n->now);
+    if (index == c->stale)
+        index = 0;
     struct wend_contact_pair *pair = wend_contact_pair(c, index);
 
     if (index == c->sending)

@@ -165,6 +165,7 @@ static void set_status(struct wend_node *n, struct wend_seat *seat, const struct
     const bool appeared = status == WEND_STATUS_ONLINE && (seat->status != WEND_STATUS_ONLINE ||
                                                            (epoch != 0 && epoch != seat->epoch));
     const bool changed = seat->status != status || seat->withheld;
+    const bool restarted = epoch != 0 && seat->epoch != 0 && epoch != seat->epoch;
 
     seat->status = status;
     seat->withheld = false;
@@ -172,6 +173,8 @@ static void set_status(struct wend_node *n, struct wend_seat *seat, const struct
         seat->epoch = epoch;
     if (changed)
         raise_member(n, seat, status_name(seat));
+    if (restarted && seat->contact != 0)
+        wend_contact_peer_restarted(n, &n->contacts[seat->contact - 1]);
     if (appeared && seat->contact != 0)
         wend_contact_peer_appeared(n, &n->contacts[seat->contact - 1]);
 }

@@ -163,6 +163,8 @@ void wend_leg_take_session_events(struct wend_leg *leg, wend_instant now)
 void wend_leg_measured(struct wend_leg *leg, wend_duration rtt)
 {
     // RFC 6298 section 2.3: alpha is 1/8.
+    if (leg->rtt_least == 0 || rtt < leg->rtt_least)
+        leg->rtt_least = rtt;
     leg->rtt = leg->rtt == 0 ? rtt : leg->rtt + (rtt - leg->rtt) / 8;
 }
 
@@ -196,6 +198,11 @@ wend_duration wend_leg_rtt(const struct wend_leg *leg)
 struct wend_address wend_leg_observed(const struct wend_leg *leg)
 {
     return leg->observed;
+}
+
+wend_duration wend_leg_rtt_least(const struct wend_leg *leg)
+{
+    return leg->rtt_least;
 }
 
 const uint8_t *wend_leg_handshake_hash(const struct wend_leg *leg)

@@ -91,7 +91,9 @@ void wend_leg_moved(struct wend_leg *leg, wend_instant now);
 // Where relay frames to this server go now: transport, stream, remote. False while not UP.
 bool wend_leg_route(const struct wend_leg *leg, struct wend_datagram *ret);
 bool wend_leg_is_up(const struct wend_leg *leg);
-wend_duration wend_leg_rtt(const struct wend_leg *leg);             // 0: not measured
+wend_duration wend_leg_rtt(const struct wend_leg *leg); // 0: not measured
+// The shortest one since the way to the server last changed: without what computing and queues add.
+wend_duration wend_leg_rtt_least(const struct wend_leg *leg);
 struct wend_address wend_leg_observed(const struct wend_leg *leg);  // family 0: not known
 const uint8_t *wend_leg_handshake_hash(const struct wend_leg *leg); // 32 bytes, for Show
 

@@ -78,6 +78,9 @@ void wend_leg_search_chosen(struct wend_leg *leg, const struct wend_datagram *by
     struct wend_leg_search *search = &leg->search;
     search->targets = 0;
     search->stream_target = false;
+    if (!wend_address_equal(&search->route.remote, &by->remote) ||
+        search->route.transport != by->transport)
+        leg->rtt_least = 0;
     search->routed = true;
     search->route = (struct wend_datagram){
         .transport = by->transport, .stream = by->stream, .remote = by->remote};

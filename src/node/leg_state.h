@@ -85,7 +85,7 @@ struct wend_leg {
     wend_instant keepalive_at;
     wend_instant last_received;
     wend_instant resumed_at; // last Resume by a hint
-    wend_duration rtt;
+    wend_duration rtt, rtt_least;
     struct wend_address observed;
 
     struct wend_leg_event events[WEND_LEG_EVENTS_MAX];

@@ -124,7 +124,8 @@ void wend_node_start(struct wend_node *n, wend_instant now)
 
 void wend_node_close(struct wend_node *n)
 {
-    struct wend_writer none = wend_writer_of(NULL, 0);
+    uint8_t memory[WEND_LEG_BODY_MAX];
+    struct wend_writer none = wend_writer_of(memory, sizeof memory);
 
     if (n->closing)
         return;

@@ -103,7 +103,9 @@ struct wend_contact {
     struct wend_candidates theirs;
     uint32_t their_generation;
     wend_duration their_server_rtt;
+    uint32_t stale;              // a pair that is not sent with any more, whatever the session says
     wend_instant hold_until;     // probes to reflexive candidates wait, on the called side
+    wend_instant open_at;        // when our NAT is opened for the caller's; WEND_NEVER: done
     uint32_t offered_generation; // of our candidates, in the handshake under way
     uint32_t told_generation;    // as the peer confirmed
     wend_instant tell_at;

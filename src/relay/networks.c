@@ -2,6 +2,7 @@
 // The networks that are served: their records and revocation lists, as signed by their keys. Who
 // brings a newer one need not be anybody: the signature is what counts.
 #include "relay/relay_state.h"
+#include "wire/frame.h"
 
 #include <errno.h>
 #include <string.h>
@@ -113,6 +114,17 @@ static bool is_revoked(const struct wend_relay *r, const struct wend_relay_membe
            wend_revocation_has_invite(n->trust.revoked, wend_relay_invite_at(r, m->invite)->id);
 }
 
+// A device that is put out hears it from the hint: its next handshake works, its Configuration does
+// not, and the answer says why. Without the hint it would wait for its next keepalive.
+static void hint_put_out(struct wend_relay *r, uint32_t client)
+{
+    const struct wend_relay_client *c = wend_relay_client_at(r, client);
+    uint8_t echo[4];
+    wend_put_u32le(echo, c->sessions[c->current].box.local_index);
+    if (c->source.transport != WEND_TRANSPORT_NONE)
+        wend_relay_hint(r, &c->source, WEND_HINT_UNKNOWN_SESSION, echo);
+}
+
 // Whoever is on the list is out: at once, and told to all who stay. Those put out go to the end of
 // the list, where they are met once more and passed over.
 static void put_out(struct wend_relay *r, uint32_t network)
@@ -125,8 +137,10 @@ static void put_out(struct wend_relay *r, uint32_t network)
             continue;
         const uint32_t client = m->client;
         wend_relay_raise_member(r, WEND_RELAY_REVOKED, m);
-        if (client != 0)
+        if (client != 0) {
+            hint_put_out(r, client);
             wend_relay_client_drop(r, client);
+        }
         wend_relay_member_end(r, i);
     }
 }

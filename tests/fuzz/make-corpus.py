@@ -201,8 +201,9 @@ def endpoints():
         return b"".join(bytes([numbers[name] | side << 7, argument])
                         for name, side, argument in verbs)
 
-    connect = [("start", 0, 0), ("take", 0, 0), ("deliver", 1, 0), ("take", 1, 0), ("deliver", 0, 1),
-               ("seal", 0, 0), ("deliver", 1, 2), ("seal", 1, 0), ("deliver", 0, 3)]
+    connect = [("start", 0, 0), ("take", 0, 0), ("deliver", 1, 0), ("take", 1, 0),
+               ("deliver", 0, 1), ("seal", 0, 0), ("deliver", 1, 2), ("seal", 1, 0),
+               ("deliver", 0, 3)]
     late = [("pass", 0, 240), ("pass", 0, 240), ("pass", 0, 90)]
     return {
         "connect": play(*connect, ("deliver", 1, 2), ("deliver", 1, 0), ("deliver", 0, 1)),
@@ -321,6 +322,31 @@ def node():
     }
 
 
+def resolver():
+    """DNS queries: id, flags, four counts, then the question."""
+    def query(name, kind, more=b"", counts=(1, 0, 0, 0), flags=0x0100):
+        labels = b"".join(bytes([len(n)]) + n for n in name.split(b".") if n) + b"\0"
+        return struct.pack(">6H", 0x1234, flags, *counts) + labels + struct.pack(
+            ">2H", kind, 1) + more
+    options = struct.pack(">BHHIH", 0, 41, 1232, 0, 0)
+    cookie = struct.pack(">BHHIH2H", 0, 41, 4096, 0x8000, 12, 10, 8) + bytes(range(8))
+    return {
+        "a": query(b"phone.home.wend", 1),
+        "aaaa_short": query(b"TV", 28, options, (1, 0, 0, 1)),
+        "any_cookie": query(b"tv.Home.wend", 255, cookie, (1, 0, 0, 1)),
+        "ptr": query(b"3.0.64.100.in-addr.arpa", 12),
+        "ptr6": query(b"0." * 28 + b"2.1.d.f.ip6.arpa", 12),
+        "unknown": query(b"printer.home.wend", 1),
+        "refused": query(b"example.com", 15),
+        "pointer": query(b"", 1)[:12] + b"\xc0\x0c\0\x01\0\x01",
+        "additional": query(b"phone", 1, b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 0, 4) + bytes(4)
+                            + options, (1, 0, 0, 2)),
+        "bad_version": query(b"phone", 1, b"\0\0\x29\x02\0\0\x01\0\0\0\0", (1, 0, 0, 1)),
+        "notify": query(b"home.wend", 6, flags=0x2000),
+        "response": query(b"phone", 1, flags=0x8180),
+    }
+
+
 def canary():
     return {"wend": b"wend"}
 
@@ -330,8 +356,8 @@ def main():
     if sys.argv[1:] and not check:
         sys.exit("usage: make-corpus.py [--check]")
     wrong = []
-    for target in (canary, control, demux, endpoints, frame, node, offload, record, session, stun,
-                   text):
+    for target in (canary, control, demux, endpoints, frame, node, offload, record, resolver,
+                   session, stun, text):
         folder = HERE / "corpus" / target.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, seed in target().items():

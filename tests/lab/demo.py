@@ -80,6 +80,8 @@ class Demo:
         self.row("first ping", contact.first_ping, contact.first_goal)
         self.row("direct traffic after", contact.direct_after, contact.direct_goal)
         self.count_row("lost until direct, for want of a path", contact.lost)
+        moved = self.pings.overtaken(0, self.pings.started + contact.direct_after)
+        self.rows.append(("overtaken in the move to direct", "", str(moved), None))
         return time.time()
 
     def transfer(self):
@@ -113,12 +115,15 @@ class Demo:
         self.rows += [
             ("relay took over after the cut", "", ms(relayed.came - cut_at), None),
             ("lost on the dead path until then", "",
-             str(self.pings.lost(cut_at - self.direct_rtt, relayed.sent)), None),
+             self.lost(cut_at - self.direct_rtt, relayed.sent), None),
             ("direct again after healing", "", ms(again.came - healed_at), None),
         ]
         self.count_row("lost on the relay, and back to direct",
-                       self.pings.lost(relayed.sent, settled))
+                       len(self.pings.lost(relayed.sent, settled)))
         return cut_at
+
+    def lost(self, since, until):
+        return str(len(self.pings.lost(since, until)))
 
     def row(self, what, measured, goal):
         self.rows.append((what, f"at most {ms(goal)}", ms(measured), measured <= goal))
@@ -140,8 +145,8 @@ class Demo:
         direct_at = self.contact()
         self.transfer()
         cut_at = self.break_and_mend()
-        self.rows.insert(3, ("lost while direct, with a file beside", "",
-                             str(self.pings.lost(direct_at, cut_at - self.direct_rtt)), None))
+        self.rows.insert(4, ("lost while direct, with a file beside", "",
+                             self.lost(direct_at, cut_at - self.direct_rtt), None))
         return self.table()
 
 

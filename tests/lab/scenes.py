@@ -4,7 +4,7 @@ import hashlib
 import ipaddress
 import os
 
-from proc import LabError, wait_until
+from proc import wait_until
 from services import HttpServer, Iperf3Server, Sshd, curl, iperf3, ping
 from wendtool import Network, WendServer
 
@@ -142,14 +142,14 @@ def _cut_name(one, two):
     return "cut_" + "".join(c if c.isalnum() else "_" for c in f"{one}_{two}")
 
 
-def cut(lab, one, two):
+def cut(lab, one, two, protocols="udp"):
     """The internet loses UDP between two public addresses, in silence, both ways."""
     family = {4: "ip", 6: "ip6"}[ipaddress.ip_address(one).version]
     lab.wan.nft(
-        f"table inet {_cut_name(one, two)} {{ chain lose {{\n"
+        f"table inet {_cut_name(one, two)} {{\nchain lose {{\n"
         "type filter hook forward priority 0;\n"
-        f"{family} saddr {one} {family} daddr {two} meta l4proto udp drop\n"
-        f"{family} saddr {two} {family} daddr {one} meta l4proto udp drop\n}}\n}}\n"
+        f"{family} saddr {one} {family} daddr {two} meta l4proto {{ {protocols} }} drop\n"
+        f"{family} saddr {two} {family} daddr {one} meta l4proto {{ {protocols} }} drop\n}}\n}}\n"
     )
 
 
@@ -166,5 +166,3 @@ def fails(done, *words):
         assert word in line, line
     return line
 
-
-__all__ = [name for name in dir() if not name.startswith("_") and name != "LabError"]

@@ -5,53 +5,54 @@ A ping on the direct path comes back sooner than one through the relay, as long 
 behind a link with delay. So the answers tell which way packets took, without asking wend.
 """
 import dataclasses
+import os
 import re
-import signal
-import time
 
 from proc import LabError, wait_until
 
-ANSWER = re.compile(r"\[(\d+\.\d+)\] \d+ bytes from .*icmp_seq=(\d+) .*time=([\d.]+) ms( \(DUP!\))?")
-SEQUENCE_SIZE = 1 << 16  # as many numbers as ICMP has
+PINGER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pinger.py")
 
 
 @dataclasses.dataclass
 class Answer:
     sequence: int
     sent: float  # seconds of Unix time
-    rtt: float  # seconds
+    came: float
 
     @property
-    def came(self):
-        return self.sent + self.rtt
+    def rtt(self):
+        return self.came - self.sent
 
 
 class PingLog:
-    """Pings from `host` every `interval` seconds until `stop()`; knows when each one was sent."""
+    """Pings from `host` every `interval` seconds until `stop()`; knows what became of each."""
 
     def __init__(self, host, address, interval=0.01):
-        self.interval = interval
-        self.answers, self.duplicates = {}, 0
+        self.sent, self.answers, self.duplicates = {}, {}, 0
         self._offset = 0
-        self.started = time.time()
-        self.process = host.start(["ping", "-n", "-D", "-i", interval, address])
+        self.process = host.start(["/usr/bin/python3", PINGER, address, interval])
+        self.process.wait_for("^sent")
+        self.update()
+        self.started = self.sent[1]
 
     def update(self):
-        """Reads what ping has printed since the last time."""
-        with open(self.process.out_path, encoding="ascii", errors="replace") as file:
+        """Reads what the pinger has printed since the last time."""
+        with open(self.process.out_path, encoding="ascii") as file:
             file.seek(self._offset)
             text = file.read()
         whole = text[: text.rfind("\n") + 1]
         self._offset += len(whole)
-        for when, sequence, rtt, duplicate in ANSWER.findall(whole):
-            if duplicate:
+        for kind, number, when in re.findall(r"^(sent|came) (\d+) (\S+)$", whole, re.MULTILINE):
+            number, when = int(number), float(when)
+            if kind == "sent":
+                self.sent[number] = when
+            elif number in self.answers:
                 self.duplicates += 1
-                continue
-            answer = Answer(int(sequence), float(when) - float(rtt) / 1000, float(rtt) / 1000)
-            self.answers[answer.sequence] = answer
+            else:
+                self.answers[number] = Answer(number, self.sent[number], when)
 
     def wait_for(self, predicate, timeout=15, what="an answer"):
-        """The earliest answered request that `predicate` holds for."""
+        """The answer to the earliest request that `predicate` holds for."""
 
         def look():
             self.update()
@@ -64,23 +65,23 @@ class PingLog:
         return self.wait_for(lambda a: a.sent >= since and a.rtt < limit, timeout, "a direct path")
 
     def lost(self, since, until):
-        """How many requests that were sent in this time had no answer."""
+        """The numbers of the requests that were sent in this time and had no answer."""
         self.update()
-        count, sent, last = 0, self.started, 0
-        for sequence in range(1, max(self.answers, default=0) + 1):
-            answer = self.answers.get(sequence)
-            if answer:
-                sent, last = answer.sent, sequence
-                continue
-            about = sent + (sequence - last) * self.interval
-            count += since <= about < until
+        return [number for number, sent in self.sent.items()
+                if since <= sent < until and number not in self.answers]
+
+    def overtaken(self, since, until):
+        """How many of them were answered after one that was sent later."""
+        answers = [a for _, a in sorted(self.answers.items()) if since <= a.sent < until]
+        earliest, count = float("inf"), 0
+        for answer in reversed(answers):
+            count += answer.came > earliest
+            earliest = min(earliest, answer.came)
         return count
 
     def stop(self):
-        self.process.stop(sig=signal.SIGINT)
+        self.process.stop()
         self.update()
-        if max(self.answers, default=0) >= SEQUENCE_SIZE - 1:
-            raise LabError("ping ran too long: its sequence numbers came round")
 
 
 @dataclasses.dataclass
@@ -118,8 +119,7 @@ def measure_contact(pings, relay_rtt, limit, timeout=15):
     """Waits until `pings`, just started, run on the direct path."""
     first = pings.wait_for(lambda a: True, timeout, "the first answer")
     direct = pings.wait_for_direct(limit, timeout=timeout)
-    begin = pings.wait_for(lambda a: a.sequence == first.sequence).sent
-    if first.sequence != 1:
-        begin = pings.started
-    return Contact(relay_rtt, first.came - begin, direct.came - begin,
-                   pings.lost(0, direct.sent))
+    # What went through the relay may come later than what went directly.
+    pings.wait_for(lambda a: a.sent > direct.came + relay_rtt)
+    return Contact(relay_rtt, first.came - pings.started, direct.came - pings.started,
+                   len(pings.lost(0, direct.sent)))

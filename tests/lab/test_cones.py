@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Both devices behind NATs that keep their mapping: each pair of filterings becomes direct.
+r"""Both devices behind NATs that keep their mapping: each pair of filterings becomes direct.
 
     left-eif ---- (NAT) ----\                     /---- (NAT) ---- right-eif
     left-adf ---- (NAT) -------- wan -- server -------- (NAT) ---- right-adf

@@ -7,12 +7,10 @@ import time
 import pytest
 
 from lab import wait_until
-from scenes import (become_direct, download, fails, join, login, network, pings_through, reach,
+from scenes import (become_direct, cut, download, fails, join, login, network, pings_through, reach,
                     serve, speed, use)
 from services import ping
 from wendtool import Network, private_file, wend
-
-DELEGATION_LEN = 162
 
 
 def try_up(host, invite, name, timeout=20):
@@ -39,7 +37,8 @@ def test_two_networks_on_one_server(lab):
     assert [peer["name"] for peer in laptop.status()["peers"]] == ["phone"]
     assert [peer["name"] for peer in desk.status()["peers"]] == ["printer"]
     for address in (desk.address, desk.address6):
-        assert not ping(laptop.host, address, 2, wait=0.3).rtts
+        assert laptop.host.run(["ping", "-n", "-c2", "-i0.2", "-W0.3", address],
+                               check=False).returncode != 0
     assert laptop.host.run([wend(), "ping", "-c", "1", "desk", "--state", laptop.state],
                            check=False).returncode == 1
     download(laptop, phone)
@@ -92,18 +91,24 @@ def test_revoked_device_is_cut_off(lab):
 
 def test_withheld_revocation_spreads_between_peers(lab):
     r"""
-        laptop ---- wan ---- desk, thief; the server cannot be reached by the laptop
+        laptop ---- x ---- server: out of the laptop's reach
+              \
+               `--- wan ---- thief, desk
     """
     net = network(lab)
     laptop, thief, desk = join(net, *(lab.public(name) for name in ("laptop", "thief", "desk")))
     become_direct(laptop, thief)
-    serial = laptop.status()["self"]["revocation_serial"]
+    become_direct(laptop, desk)
     for address in net.server.host.addresses:
-        laptop.host.ip(f"route add blackhole {address}/32 metric 1")
+        cut(lab, laptop.host.address, address, protocols="udp, tcp")
     net.revoke("thief")
-    assert thief.process.wait(5) == 1
-    wait_until(lambda: desk.status()["self"]["revocation_serial"] > serial, 5, "desk knows")
-    reach(desk, laptop, timeout=30)
+    wait_until(lambda: desk.status()["self"]["revocation_serial"], 5, "desk knows")
+    assert not laptop.status()["self"]["revocation_serial"]
+    desk.stop()
+    desk.start()  # with a new session it tells the laptop
+    reach(laptop, desk, timeout=30)
+    wait_until(lambda: laptop.status()["self"]["revocation_serial"], 10, "the laptop knows")
+    assert not pings_through(laptop, thief, count=2, wait=0.3).rtts
 
 
 def test_invites_that_do_not_work(lab):
@@ -120,7 +125,7 @@ def test_invites_that_do_not_work(lab):
     fails(try_up(other, once, "second"), "invite")
     wait_until(lambda: time.time() > made + 2.1, 5, "the invite has expired")
     fails(try_up(other, short, "late"), "expired")
-    fails(try_up(other, net.first_invite, "laptop"), "name", "laptop")
+    fails(try_up(other, net.first_invite, "laptop"), "name")
     fails(try_up(other, once[:-9], "cut"), "invite")
     typo = once[:50] + ("A" if once[50] != "A" else "B") + once[51:]
     fails(try_up(other, typo, "typo"), "mistyped")
@@ -148,8 +153,8 @@ def test_names(lab):
     assert {line.split()[0] for line in
             laptop.host.run(["getent", "ahosts", "phone"]).stdout.splitlines()} <= set(
                 phone.addresses)
-    answer = laptop.ping("phone", count=2)
-    assert answer
+    done = laptop.host.run([wend(), "ping", "-c", "2", "-i", "0.1", "phone", "--state", laptop.state])
+    assert "direct" in done.stdout
     laptop.stop()
     assert not laptop.host.run(["getent", "hosts", "phone"], check=False).stdout
 
@@ -163,7 +168,7 @@ def test_large_packets(lab):
     net = network(lab)
     laptop, phone = join(net, lab.site("home").host("laptop"), lab.site("cafe").host("phone"))
     become_direct(laptop, phone)
-    for size in (0, 1, 1371, 1372, 1373, 8000, 60000):
+    for size in (16, 1371, 1372, 1373, 8000, 60000):
         assert not pings_through(laptop, phone, count=2, size=size).lost, size
     for address in (phone.address, phone.address6):
         assert not ping(laptop.host, address, 2, size=8000).lost
@@ -182,16 +187,15 @@ def test_first_packet_of_a_contact_arrives(lab, kind):
         Each contact is fresh: one of the two has just started, and one of the two begins.
     """
     net = network(lab)
-    udp = {"relay": False, "direct": True}[kind]
     laptop, phone = join(net, lab.site("home").host("laptop"), lab.site("cafe").host("phone"))
-    if not udp:
+    if kind == "relay":
         lab.wan.nft("table inet lose { chain lose { type filter hook forward priority 0;\n"
                     f"ip saddr {lab.nodes['home'].external} ip daddr "
-                    f"{lab.nodes['cafe'].external} drop\n}} }}\n")
+                    f"{lab.nodes['cafe'].external} drop\n}}\n}}\n")
     for attempt in range(10):
         restarted = (laptop, phone)[attempt % 2]
         caller, called = ((laptop, phone), (phone, laptop))[attempt // 2 % 2]
-        restarted.process.kill()
+        restarted.stop()
         restarted.start()
         result = pings_through(caller, called, count=1, wait=3)
         assert not result.lost, f"contact {attempt}: {restarted.name} fresh, {caller.name} calls"

@@ -38,18 +38,18 @@ def test_one_nat(lab, who):
     use(first, second)
 
 
-@pytest.mark.parametrize("delay", [None, "10ms"])
-def test_masquerade_trap(lab, delay):
+@pytest.mark.parametrize("delays", [("10ms", "10ms"), ("5ms", "30ms"), ("30ms", "5ms")])
+def test_masquerade_trap(lab, delays):
     r"""
         laptop ---- home ==delay==\
-                                   wan ---- server
+                                   wan ==5 ms== server
         phone ---- cafe ==delay===/
 
         Plain masquerade: a packet that comes in before our own went out takes our port away.
     """
-    net = network(lab)
-    link = {"delay": delay} if delay else None
-    sites = [lab.site(name, nat=Nat.eim(input_drop=False), link=link) for name in ("home", "cafe")]
+    net = network(lab, link={"delay": "5ms"})
+    sites = [lab.site(name, nat=Nat.eim(input_drop=False), link={"delay": delay})
+             for name, delay in zip(("home", "cafe"), delays)]
     laptop, phone = join(net, sites[0].host("laptop"), sites[1].host("phone"))
     become_direct(laptop, phone)
     download(laptop, phone)

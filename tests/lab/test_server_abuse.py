@@ -101,6 +101,6 @@ def test_two_devices_talk_through_it_meanwhile(lab):
     assert lost <= 10, ping.out
 
     a.host.run(["ping", "-c", "5", "-i", "0.2", "-W", "2", b.address])
-    assert a.peer("b")["state"] == "up"
+    assert a.peer("b")["state"] == "up" and a.peer("b")["path"]["kind"] == "relay"
     for device in devices:
         assert device.stop() == 0

@@ -130,12 +130,10 @@ class Device:
     def status(self):
         return json.loads(self._run("status", "--json").stdout)
 
-    def netcheck(self):
-        return json.loads(self._run("netcheck", "--json").stdout)
-
     def ping(self, peer, count=3, check=True):
-        """`wend ping --json` to a device by name."""
-        return json.loads(self._run("ping", "-c", count, "--json", peer, check=check).stdout)
+        """`wend ping --json` to a device by name: its lines, the last one the summary."""
+        text = self._run("ping", "-c", count, "--json", peer, check=check).stdout
+        return [json.loads(line) for line in text.splitlines()]
 
     def peer(self, name):
         """What the status says about a peer; None while it does not know it."""
