@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "io/clock.h"
 
-#define PATIENCE WEND_S(30)
+#define PATIENCE WEND_S(15)
 
 static int fail(const struct wend_admin *a, const char *what, const char *value, const char *fix)
 {

@@ -65,6 +65,24 @@ static void put_counters(const struct wend_node *n, const struct wend_contact *c
                .received = atomic_load_explicit(&s->received_packets, memory_order_relaxed)});
 }
 
+// A list that one of us lacks is told of with every probe, so it spreads within a second.
+static void put_serial(const struct wend_node *n, struct wend_writer *w)
+{
+    if (n->records.revocations.serial != 0)
+        wend_attribute_put_u64(w, WEND_ATTRIBUTE_REVOCATION_SERIAL, n->records.revocations.serial);
+}
+
+static void take_serial(struct wend_node *n, struct wend_contact *c,
+                        const struct wend_attributes *a)
+{
+    const uint64_t serial = wend_attribute_u64(a->revocation_serial);
+
+    if (serial <= c->their_revocations)
+        return;
+    c->their_revocations = serial;
+    wend_records_told_by_peer(n, c->slot, serial);
+}
+
 void wend_contact_request(struct wend_node *n, struct wend_contact *c, uint16_t type,
                           struct wend_bytes attributes)
 {
@@ -104,6 +122,7 @@ static void send_probe(struct wend_node *n, struct wend_contact *c,
                                  .way = {.transport = WEND_TRANSPORT_UDP, .remote = probe->remote}};
     }
     put_counters(n, c, &w);
+    put_serial(n, &w);
     const struct wend_control head = {
         .type = WEND_CONTROL_PROBE, .id = ++c->last_id, .attributes = {.at = body, .len = w.len}};
     send_attributes(n, c, &way, &head);
@@ -135,6 +154,7 @@ static void probed(struct wend_node *n, struct wend_contact *c, const struct wen
     if (origin->kind == WEND_ORIGIN_DIRECT)
         wend_attribute_put_address(&w, &origin->way.remote);
     put_counters(n, c, &w);
+    put_serial(n, &w);
     const struct wend_control head = {.type = WEND_CONTROL_PROBE,
                                       .response = true,
                                       .id = in->id,
@@ -143,6 +163,7 @@ static void probed(struct wend_node *n, struct wend_contact *c, const struct wen
     if (origin->kind == WEND_ORIGIN_DIRECT &&
         wend_candidate_is_usable(&origin->way.remote, &n->overlay))
         (void)wend_paths_add(&c->paths, &origin->way.remote, n->now);
+    take_serial(n, c, &a);
 }
 
 static void probe_answered(struct wend_node *n, struct wend_contact *c,
@@ -165,6 +186,7 @@ static void probe_answered(struct wend_node *n, struct wend_contact *c,
     }
     if (from.family != WEND_FAMILY_NONE)
         wend_budget_refund(&n->budget, &from, probe.sent);
+    take_serial(n, c, &a);
 }
 
 // --- candidates ---

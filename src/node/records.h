@@ -15,7 +15,7 @@ int wend_records_init(struct wend_node *n, const struct wend_node_config *config
 
 // REVOCATION-SERIAL and NETWORK-SERIAL from the server.
 void wend_records_told(struct wend_node *n, const struct wend_attributes *a);
-// REVOCATION-SERIAL from a peer's handshake.
+// REVOCATION-SERIAL from a peer's handshake or probe.
 void wend_records_told_by_peer(struct wend_node *n, uint32_t slot, uint64_t revocation_serial);
 
 // The answer to a Fetch of ours, by the server (slot ignored) or a peer.
