@@ -91,8 +91,8 @@ void wend_contact_try_candidates(struct wend_node *n, struct wend_contact *c);
 // to where the caller's NAT is, so that ours lets its first probe in (docs/protocol.md 7.2).
 void wend_contact_open_nat(struct wend_node *n, struct wend_contact *c);
 void wend_contact_tell_candidates(struct wend_node *n, struct wend_contact *c);
-// A request without retries of its own, by the way in use (through the relay if there is a
-// channel).
+// A request without retries of its own, by the way in use; Candidates and Goodbye also through the
+// relay.
 void wend_contact_request(struct wend_node *n, struct wend_contact *c, uint16_t type,
                           struct wend_bytes attributes);
 void wend_contact_goodbye(struct wend_node *n, struct wend_contact *c);

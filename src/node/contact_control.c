@@ -15,14 +15,19 @@
 
 // Where messages go that belong to no path in particular: the relay if there is a channel, for it
 // does not depend on anybody's addresses.
-static struct wend_origin preset_way(const struct wend_contact *c)
+static struct wend_origin relay_way(const struct wend_contact *c)
+{
+    return (struct wend_origin){.kind = c->channel != 0 ? WEND_ORIGIN_CHANNEL : WEND_ORIGIN_NONE,
+                                .channel = c->channel};
+}
+
+// The way that user packets take.
+static struct wend_origin way_in_use(const struct wend_contact *c)
 {
     const struct wend_path *path = wend_paths_chosen(&c->paths);
 
-    if (c->channel != 0 || path == NULL)
-        return (struct wend_origin){.kind =
-                                        c->channel != 0 ? WEND_ORIGIN_CHANNEL : WEND_ORIGIN_NONE,
-                                    .channel = c->channel};
+    if (path == NULL || path->remote.family == WEND_FAMILY_NONE)
+        return relay_way(c);
     return (struct wend_origin){.kind = WEND_ORIGIN_DIRECT,
                                 .way = {.transport = WEND_TRANSPORT_UDP, .remote = path->remote}};
 }
@@ -87,9 +92,14 @@ void wend_contact_request(struct wend_node *n, struct wend_contact *c, uint16_t 
                           struct wend_bytes attributes)
 {
     const struct wend_control head = {.type = type, .id = ++c->last_id, .attributes = attributes};
-    const struct wend_origin way = preset_way(c);
+    const struct wend_origin way = way_in_use(c), relay = relay_way(c);
 
-    send_attributes(n, c, &way, &head);
+    if (way.kind != WEND_ORIGIN_NONE)
+        send_attributes(n, c, &way, &head);
+    // Of two ways one may be dead without our knowing; these must not wait until we do.
+    if ((type == WEND_CONTROL_CANDIDATES || type == WEND_CONTROL_GOODBYE) &&
+        way.kind == WEND_ORIGIN_DIRECT && relay.kind != WEND_ORIGIN_NONE)
+        send_attributes(n, c, &relay, &head);
 }
 
 void wend_contact_goodbye(struct wend_node *n, struct wend_contact *c)

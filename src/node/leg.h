@@ -64,7 +64,8 @@ struct wend_leg; // defined in node/leg_state.h, embeddable
 // `random` outlives the leg. Returns 0, or -EINVAL for an unsound server key or no address.
 int wend_leg_init(struct wend_leg *leg, const struct wend_leg_config *config,
                   struct wend_random *random);
-// New addresses for the server (DNS was asked again); used from the next handshake on.
+// New addresses for the server (DNS was asked again); used from the next datagram on. None at all:
+// those of before stay.
 void wend_leg_set_addresses(struct wend_leg *leg, const struct wend_address *at, size_t count);
 void wend_leg_start(struct wend_leg *leg, wend_instant now, uint64_t unix_ns);
 void wend_leg_close(struct wend_leg *leg);
@@ -79,13 +80,15 @@ int wend_leg_respond(struct wend_leg *leg, const struct wend_leg_event *request,
                      struct wend_bytes attributes);
 
 // A datagram that belongs to this leg (wend_leg_owns says so): handshake answer, cookie, data in
-// its session, hint. Returns 0 if it was ours, -EBADMSG, -ESTALE (replayed) or -ENOENT (not ours).
+// its session, hint from the server, answer to our Binding. Returns 0 if it was ours, -EBADMSG,
+// -ESTALE (replayed) or -ENOENT (not ours, or nothing for a leg: a hint about a channel).
 int wend_leg_receive(struct wend_leg *leg, const struct wend_datagram *in, wend_instant now);
 bool wend_leg_owns(const struct wend_leg *leg, const struct wend_datagram *in);
 
 void wend_leg_stream_opened(struct wend_leg *leg, uint32_t stream, wend_instant now);
 void wend_leg_stream_closed(struct wend_leg *leg, uint32_t stream, wend_instant now);
-// Our own addresses changed: Resume at once, over UDP too.
+// Our own addresses changed: a Resume at once, and a handshake by every way if it is not answered
+// within 1.5 round trips; on a stream a Binding over UDP too.
 void wend_leg_moved(struct wend_leg *leg, wend_instant now);
 
 // Where relay frames to this server go now: transport, stream, remote. False while not UP.
