@@ -96,6 +96,11 @@ static void a_revoked_device_is_out_at_once(void **state)
         0);
     assert_int_equal(world_counts(&w).online, 1);
     assert_int_equal(world_count_events(&w, WEND_RELAY_STORE_REVOCATIONS), 1);
+    // It is told that its session is gone, by the index that it knows.
+    assert_true(world_take(&w, &b.way, &k));
+    assert_int_equal(wend_hint_read(k.d.bytes, &hint), 0);
+    assert_int_equal(hint.kind, WEND_HINT_UNKNOWN_SESSION);
+    assert_int_equal(wend_get_u32le(hint.echo), b.box.remote_index);
     // It is no longer known, and refused when it comes again.
     const uint8_t body[8] = {0, 4};
     (void)client_say(&b, WEND_BYTES(body));
