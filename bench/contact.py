@@ -42,8 +42,8 @@ def run(lab, options):
     direct_rtt = round_trip(laptop.host, cafe.external)
     limit = limit_between(relay_rtt, direct_rtt)
     contacts = [measure(laptop, phone, relay_rtt, limit) for _ in range(options.rounds)]
-    print(f"\n{options.rounds} fresh contacts between port-restricted NATs; round trip by the server "
-          f"{relay_rtt * 1000:.0f} ms, without {direct_rtt * 1000:.0f} ms")
+    print(f"\n{options.rounds} fresh contacts between port-restricted NATs; round trip by the "
+          f"server {relay_rtt * 1000:.0f} ms, without {direct_rtt * 1000:.0f} ms")
     print(f"{'milliseconds':26}{'median (least to most)':>24}{'goal':>16}")
     first, direct = [c.first_ping for c in contacts], [c.direct_after for c in contacts]
     print(f"{'first ping':26}{ms(first):>24}{f'at most {contacts[0].first_goal * 1000:.0f}':>16}")

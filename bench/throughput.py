@@ -115,7 +115,7 @@ def table(title, one, contenders, options, reverse):
         for tunnel in contenders:
             tunnel.measure(one, options.seconds, reverse)
     print(f"\nTCP, {options.rounds} rounds of {options.seconds} s in turn, {title}")
-    print(f"{'':26}{'Mbit/s':>10}{'least to most':>18}{'wend is times':>14}"
+    print(f"{'':26}{'Mbit/s':>10}{'least to most':>18}{'wend to it':>14}"
           f"{'daemons CPU s/GB':>20}")
     for tunnel in contenders:
         row(tunnel, contenders[0])

@@ -4,6 +4,7 @@
 
 #define RELAY_MARGIN  WEND_MS(5)
 #define DIRECT_MARGIN WEND_MS(1)
+#define SAMPLES_MIN   4 // of a direct path before the relay may be called faster
 
 // True when `a` beats `b` by `margin` and by one part in `share` of b.
 static bool faster(wend_duration a, wend_duration b, wend_duration margin, wend_duration share)
@@ -36,7 +37,8 @@ static bool relay_wins(const struct wend_paths *p, const struct wend_path *direc
 {
     const struct wend_prober *relay = &p->path[WEND_PATHS_RELAY].prober;
 
-    if (relay->state != WEND_PATH_STATE_VALID)
+    if (relay->state != WEND_PATH_STATE_VALID ||
+        __builtin_popcount(direct->prober.history) < SAMPLES_MIN)
         return false;
     if (p->chosen == WEND_PATHS_RELAY)
         return faster(relay->rtt, direct->prober.rtt, RELAY_MARGIN / 2, 8);
@@ -63,7 +65,10 @@ static enum wend_prober_pace pace_of(const struct wend_paths *p, uint32_t index)
     case WEND_PATHS_WANTED: return WEND_PROBER_STANDBY;
     case WEND_PATHS_ACTIVE: break;
     }
-    return index == p->chosen ? WEND_PROBER_IN_USE : WEND_PROBER_STANDBY;
+    // While the relay carries, the direct path that could is measured as closely.
+    const struct wend_path *direct = wend_paths_direct(p);
+    const bool rival = p->chosen == WEND_PATHS_RELAY && direct == &p->path[index];
+    return index == p->chosen || rival ? WEND_PROBER_IN_USE : WEND_PROBER_STANDBY;
 }
 
 void wend_paths_choose(struct wend_paths *p, wend_instant now)

@@ -71,7 +71,8 @@ static void measure(struct wend_prober *p, wend_duration rtt)
     }
     const wend_duration off = p->rtt > rtt ? p->rtt - rtt : rtt - p->rtt;
     p->variation += (off - p->variation) / 4; // section 2.3: beta 1/4, alpha 1/8
-    p->rtt += (rtt - p->rtt) / 8;
+    // A shorter round trip is always true; a longer one may be a busy machine's. RFC 6298 has 1/8.
+    p->rtt += (rtt - p->rtt) / (rtt < p->rtt ? 2 : 8);
     if (p->rtt < 1)
         p->rtt = 1;
 }

@@ -379,8 +379,10 @@ def test_runs_without_root(lab_possible, tmp_path):
     kept = {key: os.environ[key] for key in ("PATH", "WEND_WIRE") if key in os.environ}
     env = {**kept, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [*as_nobody, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    folder = os.path.dirname(PROBE)
     done = subprocess.run(
-        [*command, os.path.dirname(PROBE), "-k", "two_nats or (nat_kind and cone) or cut_and_heal"],
+        [*command, os.path.join(folder, "test_lab.py"), os.path.join(folder, "test_wire.py"),
+         "-k", "two_nats or (nat_kind and cone) or cut_and_heal"],
         env=env, cwd="/", capture_output=True, text=True, timeout=60,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -2,6 +2,7 @@
 """Who gets in, who is put out, and what a network's members can call each other."""
 import base64
 import hashlib
+import signal
 import time
 
 import pytest
@@ -150,7 +151,8 @@ def test_names(lab):
     assert {line.split()[0] for line in
             laptop.host.run(["getent", "ahosts", "phone"]).stdout.splitlines()} <= set(
                 phone.addresses)
-    done = laptop.host.run([wend(), "ping", "-c", "2", "-i", "0.1", "phone", "--state", laptop.state])
+    done = laptop.host.run(
+        [wend(), "ping", "-c", "2", "-i", "0.1", "phone", "--state", laptop.state])
     assert "direct" in done.stdout
     laptop.stop()
     assert not laptop.host.run(["getent", "hosts", "phone"], check=False).stdout
@@ -174,8 +176,9 @@ def test_large_packets(lab):
     assert speed(laptop, phone) > 1e6
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("kind", ["relay", "direct"])
-def test_first_packet_of_a_contact_arrives(lab, kind):
+def test_first_packet_of_a_contact_arrives(lab, kind, how):
     r"""
         laptop ---- home (NAT) ----\
                                     wan ---- server
@@ -192,7 +195,7 @@ def test_first_packet_of_a_contact_arrives(lab, kind):
     for attempt in range(10):
         restarted = (laptop, phone)[attempt % 2]
         caller, called = ((laptop, phone), (phone, laptop))[attempt // 2 % 2]
-        restarted.stop()
+        restarted.process.stop(sig=how)
         restarted.start()
         result = pings_through(caller, called, count=1, wait=3)
         assert not result.lost, f"contact {attempt}: {restarted.name} fresh, {caller.name} calls"
