@@ -151,18 +151,22 @@ static int take_long(struct parse *p, const char *name)
     return take_common(p, name, len, equals);
 }
 
-static int take_short(struct parse *p, char letter)
+// `-c 2` and `-c2` are the same; a flag stands alone.
+static int take_short(struct parse *p, const char *word)
 {
-    if (letter == 'h')
+    const bool alone = word[2] == 0;
+    if (word[1] == 'h' && alone)
         return 1;
-    if (letter == 'v') {
+    if (word[1] == 'v' && alone) {
         p->common->verbose = true;
         return 0;
     }
-    for (size_t i = 0; i < p->spec->option_count; i++)
-        if (p->spec->options[i].letter == letter)
-            return take_option(p, i, NULL);
-    return usage_error(p, "unknown option", p->argv[p->at]);
+    for (size_t i = 0; i < p->spec->option_count; i++) {
+        const struct wend_cli_option *o = &p->spec->options[i];
+        if (o->letter == word[1] && (alone || o->argument != NULL))
+            return take_option(p, i, alone ? NULL : word + 1);
+    }
+    return usage_error(p, "unknown option", word);
 }
 
 static int take_word(struct parse *p, bool options)
@@ -170,11 +174,8 @@ static int take_word(struct parse *p, bool options)
     char *word = p->argv[p->at];
     if (options && strncmp(word, "--", 2) == 0)
         return take_long(p, word + 2);
-    if (options && word[0] == '-' && word[1] != 0) {
-        if (word[2] != 0)
-            return usage_error(p, "unknown option", word);
-        return take_short(p, word[1]);
-    }
+    if (options && word[0] == '-' && word[1] != 0)
+        return take_short(p, word);
     if (p->positional_count == p->spec->positional_max)
         return usage_error(p, "one argument too many", word);
     p->positional[p->positional_count++] = word;

@@ -282,6 +282,8 @@ void wend_contact_want(struct wend_node *n, uint32_t slot)
 
 void wend_contact_peer_restarted(struct wend_node *n, struct wend_contact *c)
 {
+    // It knows no channel of before either; on one our handshake would be lost, try after try.
+    wend_contact_void_channel(c);
     if (c->sending == 0)
         return;
     // Whoever held these keys is gone: what comes now waits for new ones instead of being lost.

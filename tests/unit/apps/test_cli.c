@@ -127,6 +127,7 @@ static void other_forms(void **state)
     assert_string_equal(take("-- --json", 0)->positional[0], "--json");
     assert_string_equal(take("-", 0)->positional[0], "-"); // standard input
     assert_string_equal(take("home --uses -1", 0)->uses, "-1");
+    assert_string_equal(take("home -n5", 0)->uses, "5");
     assert_true(take("home --log-json --verbose", 0)->common.log_json);
 }
 
