@@ -171,8 +171,8 @@ static void set_status(struct wend_node *n, struct wend_seat *seat, const struct
     seat->withheld = false;
     if (epoch != 0)
         seat->epoch = epoch;
-    if (changed)
-        raise_member(n, seat, status_name(seat));
+    if (changed || restarted)
+        raise_member(n, seat, changed ? status_name(seat) : "restarted");
     if (restarted && seat->contact != 0)
         wend_contact_peer_restarted(n, &n->contacts[seat->contact - 1]);
     if (appeared && seat->contact != 0)

@@ -196,6 +196,11 @@ def test_first_packet_of_a_contact_arrives(lab, kind, how):
         restarted = (laptop, phone)[attempt % 2]
         caller, called = ((laptop, phone), (phone, laptop))[attempt // 2 % 2]
         restarted.process.stop(sig=how)
+        other = phone if restarted is laptop else laptop
+        told = other.process.err.count("restarted")
         restarted.start()
+        if how == signal.SIGKILL:
+            # It went without a word: what the other sends before it hears is sealed for the dead.
+            wait_until(lambda: other.process.err.count("restarted") > told, 5, "the news")
         result = pings_through(caller, called, count=1, wait=3)
         assert not result.lost, f"contact {attempt}: {restarted.name} fresh, {caller.name} calls"
