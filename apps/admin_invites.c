@@ -11,11 +11,6 @@
 
 #define KEPT_MAX 512 // more: the oldest is forgotten here, and goes on to be valid
 
-static uint64_t unix_seconds(void)
-{
-    return (uint64_t)wend_clock_unix_ns() / 1000000000u;
-}
-
 // The kept delegations, one after the other, oldest first.
 struct kept {
     size_t count;
@@ -26,7 +21,7 @@ static bool may_be_used(const uint8_t *delegation)
 {
     struct wend_delegation d;
     return wend_delegation_decode((struct wend_bytes){delegation, WEND_DELEGATION_LEN}, &d) == 0 &&
-           d.join_before >= unix_seconds();
+           d.join_before >= wend_clock_unix_seconds();
 }
 
 // Reads those that may still be used. NULL without memory; nothing kept or readable: count 0.
@@ -87,7 +82,7 @@ void wend_admin_each_invite(struct wend_admin *a,
 static void make(const struct wend_admin *a, const struct wend_admin_invite *wish,
                  struct wend_invite *ret)
 {
-    const uint64_t now = unix_seconds();
+    const uint64_t now = wend_clock_unix_seconds();
     struct wend_delegation delegation = {
         .issued = now,
         .join_before = now + wish->expires_s,

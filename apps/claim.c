@@ -27,8 +27,7 @@ static int print_claim(struct wend_server_store *s, const char *state)
     // The text first: a code that cannot be told need not be kept.
     int error = wend_serve_claim_text(s, secret, text);
     if (error == 0)
-        error =
-            wend_server_store_new_claim(s, (uint64_t)wend_clock_unix_ns() / 1000000000u, secret);
+        error = wend_server_store_new_claim(s, wend_clock_unix_seconds(), secret);
     wend_wipe(secret, sizeof secret);
     if (error != 0)
         return fail(error, state);

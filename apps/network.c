@@ -43,7 +43,7 @@ static int make_record(struct wend_admin *a, const struct wend_claim *claim,
 {
     struct wend_network_record r = {
         .serial = 1,
-        .issued = (uint64_t)wend_clock_unix_ns() / 1000000000u,
+        .issued = wend_clock_unix_seconds(),
         .pool = wend_preset_pool(a->public_key),
         .server_count = 1,
     };

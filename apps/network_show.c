@@ -17,11 +17,6 @@ struct pages {
     void (*invite)(struct pages *, const struct wend_attributes *);
 };
 
-static uint64_t unix_seconds(void)
-{
-    return (uint64_t)wend_clock_unix_ns() / 1000000000u;
-}
-
 static void take_page(struct pages *p, const struct wend_attributes *page)
 {
     struct wend_bytes rest = page->all, value;
@@ -39,7 +34,7 @@ static int ask_page(struct pages *p, struct wend_client *client, uint32_t offset
                     struct wend_admin_errand *e)
 {
     struct wend_admin *a = p->admin;
-    const uint64_t now = unix_seconds();
+    const uint64_t now = wend_clock_unix_seconds();
     uint8_t signature[WEND_SIGNATURE_LEN], memory[256];
     wend_show_sign(a->seed, wend_leg_handshake_hash(wend_client_leg(client)), now, signature);
     struct wend_writer w = wend_writer_of(memory, sizeof memory);
@@ -125,7 +120,8 @@ static void add_member(struct pages *p, const struct wend_attributes *entry)
     const struct wend_trust trust = {.network = &p->admin->network};
     const struct wend_chain chain = {entry->delegation, entry->membership, entry->receipt};
     struct wend_member m;
-    const enum wend_error error = wend_trust_check_member(&trust, &chain, unix_seconds(), &m);
+    const enum wend_error error =
+        wend_trust_check_member(&trust, &chain, wend_clock_unix_seconds(), &m);
     json_t *o = json_object();
     if (error == WEND_ERROR_NONE) {
         char address[WEND_ADDRESS_TEXT_LEN];

@@ -79,7 +79,7 @@ static int extend(struct wend_admin *a, struct list *list, struct wend_bytes ent
         return wend_cli_fail(WEND_EXIT_FAILED, a->command, "the revocation list is full", "1024",
                              "make a new network");
     l->serial++;
-    l->issued = (uint64_t)wend_clock_unix_ns() / 1000000000u;
+    l->issued = wend_clock_unix_seconds();
     wend_assert(wend_revocation_list_sign(l, a->seed, ret) == 0);
     return WEND_EXIT_OK;
 }

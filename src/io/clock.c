@@ -21,3 +21,8 @@ int64_t wend_clock_unix_ns(void)
 {
     return read_clock(CLOCK_REALTIME);
 }
+
+uint64_t wend_clock_unix_seconds(void)
+{
+    return (uint64_t)wend_clock_unix_ns() / 1000000000u;
+}

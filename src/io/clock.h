@@ -14,5 +14,7 @@ wend_instant wend_clock_now(void);
 
 // Nanoseconds since 1970 by the wall clock, which may be set back.
 int64_t wend_clock_unix_ns(void);
+// The same in whole seconds, as records carry it.
+uint64_t wend_clock_unix_seconds(void);
 
 #endif

@@ -10,11 +10,6 @@
 
 #define PATIENCE WEND_S(40)
 
-static uint64_t unix_seconds(void)
-{
-    return (uint64_t)wend_clock_unix_ns() / 1000000000u;
-}
-
 static int explain(struct wend_device_error *why, const char *what, const char *value,
                    const char *fix)
 {
@@ -47,7 +42,8 @@ bool wend_device_member(struct wend_store *store, struct wend_network_record *re
     if (wend_trust_newer_network(NULL, network, ret_network) != WEND_ERROR_NONE)
         return false;
     const struct wend_trust trust = {.network = ret_network};
-    return wend_trust_check_member(&trust, &chain, unix_seconds(), ret) == WEND_ERROR_NONE;
+    return wend_trust_check_member(&trust, &chain, wend_clock_unix_seconds(), ret) ==
+           WEND_ERROR_NONE;
 }
 
 // What an error of the join means to somebody who holds the invite.
@@ -102,14 +98,10 @@ static int keep(struct wend_store *store, const struct wend_join *join,
     return error;
 }
 
-struct errand {
-    struct wend_join *join;
-};
-
 static bool on_event(void *context, struct wend_leg *leg, const struct wend_leg_event *event)
 {
-    struct wend_join *join = ((struct errand *)context)->join;
-    wend_join_event(join, leg, event, unix_seconds());
+    struct wend_join *join = context;
+    wend_join_event(join, leg, event, wend_clock_unix_seconds());
     return join->state == WEND_JOIN_DONE || join->state == WEND_JOIN_FAILED;
 }
 
@@ -129,10 +121,9 @@ static int ask(struct wend_join *join, const struct wend_identity *identity,
         struct wend_client *client = NULL;
         int error = wend_client_open(&config, &client);
         if (error == 0)
-            error = wend_join_start(join, wend_client_leg(client), unix_seconds());
-        struct errand errand = {.join = join};
+            error = wend_join_start(join, wend_client_leg(client), wend_clock_unix_seconds());
         if (error == 0)
-            error = wend_client_run(client, on_event, &errand);
+            error = wend_client_run(client, on_event, join);
         wend_client_close(client);
         if (error == 0 && join->error != WEND_ERROR_NO_ANSWER)
             return 0;
@@ -165,7 +156,7 @@ int wend_device_join(struct wend_store *store, const struct wend_invite *invite,
     wend_identity_init(&identity, key);
     wend_wipe(key, sizeof key);
     static struct wend_join join; // large
-    error = wend_join_init(&join, invite, name, identity.public_key, unix_seconds());
+    error = wend_join_init(&join, invite, name, identity.public_key, wend_clock_unix_seconds());
     if (error == -EINVAL)
         return explain(why, "not a device name", name,
                        "use 1 to 63 lower-case letters, digits and hyphens (--name)");

@@ -50,7 +50,7 @@ static int fail_address(struct wend_serve_failure *ret, int error, const char *w
 void wend_serve_begin_turn(struct wend_serve *s)
 {
     s->now = wend_clock_now();
-    s->unix_seconds = (uint64_t)wend_clock_unix_ns() / 1000000000u;
+    s->unix_seconds = wend_clock_unix_seconds();
 }
 
 static void on_timer(uv_timer_t *timer);
