@@ -26,6 +26,7 @@ struct wend_datagram {
     struct wend_address local; // zero: unknown, or left to the kernel
     struct wend_address remote;
     struct wend_bytes bytes;
+    bool dont_fragment; // a probe for the path MTU: lost rather than cut into pieces
 };
 
 #endif

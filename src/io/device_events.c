@@ -137,6 +137,8 @@ static void take_event(struct wend_device *d, const struct wend_node_event *e)
     case WEND_NODE_MEMBER: log_member(d, e); break;
     case WEND_NODE_PEER: log_peer(d, e); break;
     case WEND_NODE_MEMBER_REFUSED: log_refused_member(e); break;
+    case WEND_NODE_PACKET:
+    case WEND_NODE_UNOPENED: break; // no node says these yet
     case WEND_NODE_RESERVE_TIMESTAMP:
         kept(wend_store_put_number(d->store, WEND_STORE_LABEL_FLOOR, e->unix_ns), "label floor");
         break;

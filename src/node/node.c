@@ -252,6 +252,9 @@ void wend_node_notice(struct wend_node *n, const struct wend_notice *notice, wen
         }
         break;
     }
+    case WEND_NOTICE_SWITCHED:
+    case WEND_NOTICE_SWITCH_SEEN:
+    case WEND_NOTICE_TRAFFIC:
     case WEND_NOTICE_NONE: break;
     }
     wend_server_expire(n);

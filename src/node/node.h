@@ -48,6 +48,9 @@ enum wend_node_event_kind {
     WEND_NODE_MEMBER_REFUSED,    // the server told of a member that fails the rules: error, key in
                                  // bytes
     WEND_NODE_RESERVE_TIMESTAMP, // keep `unix_ns` as the new floor on disk
+    WEND_NODE_PACKET,   // early data of slot: bytes is one IP packet, to be given to the host
+    WEND_NODE_UNOPENED, // a data message that came before its keys were known to the opening half:
+                        // give it there (way, bytes) after the commands that are due
 };
 
 struct wend_node_event {
@@ -57,8 +60,9 @@ struct wend_node_event {
     uint16_t error;
     uint64_t unix_ns;
     struct wend_address address;
-    struct wend_bytes bytes; // borrowed until the next call
-    char text[128];          // for people
+    struct wend_datagram way; // UNOPENED: how it came
+    struct wend_bytes bytes;  // borrowed until the next call
+    char text[128];           // for people
 };
 
 struct wend_node;

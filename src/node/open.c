@@ -152,6 +152,11 @@ static int carry_out(struct wend_open *o, const struct wend_command *c)
             forget(o, r);
         break;
     case WEND_COMMAND_RELAY: o->server = c->path; break;
+    case WEND_COMMAND_WATCH:
+    case WEND_COMMAND_HOLD:
+    case WEND_COMMAND_SWITCH:
+    case WEND_COMMAND_EARLY_DONE:
+    case WEND_COMMAND_EARLY_REFUSED:
     case WEND_COMMAND_PATH:
     case WEND_COMMAND_KEEPALIVE:
     case WEND_COMMAND_FLUSH_DROP:
@@ -190,7 +195,8 @@ bool wend_open_next_notice(struct wend_open *o, struct wend_notice *ret)
         r->in_notices = false;
         if (!r->used || !r->heard)
             continue; // forgotten meanwhile
-        *ret = (struct wend_notice){WEND_NOTICE_CONFIRMED, r->slot, r->keys.local_index};
+        *ret = (struct wend_notice){
+            .kind = WEND_NOTICE_CONFIRMED, .slot = r->slot, .local_index = r->keys.local_index};
         return true;
     }
     return false;
@@ -307,6 +313,18 @@ size_t wend_open_next_packet(struct wend_open *o, struct wend_vnet *ret_vnet,
                              struct wend_bytes ret_pieces[static WEND_COALESCE_MAX])
 {
     return wend_coalesce_next(&o->batch, ret_vnet, ret_pieces);
+}
+
+void wend_open_expire(struct wend_open *o, wend_instant now)
+{
+    (void)o;
+    (void)now;
+}
+
+wend_instant wend_open_deadline(const struct wend_open *o)
+{
+    (void)o;
+    return WEND_NEVER;
 }
 
 const struct wend_drops *wend_open_drops(const struct wend_open *o)

@@ -62,6 +62,11 @@ size_t wend_open_next_packet(struct wend_open *o, struct wend_vnet *ret_vnet,
 
 bool wend_open_next_notice(struct wend_open *o, struct wend_notice *ret);
 
+// Packets that waited long enough for those before them go into the batch (as far as there is
+// room: drain, and call again while the deadline is past).
+void wend_open_expire(struct wend_open *o, wend_instant now);
+wend_instant wend_open_deadline(const struct wend_open *o); // WEND_NEVER: nothing is held
+
 const struct wend_drops *wend_open_drops(const struct wend_open *o);
 void wend_open_check(const struct wend_open *o); // invariants, for tests
 

@@ -141,7 +141,7 @@ bool wend_seal_next_notice(struct wend_seal *s, struct wend_notice *ret)
         struct wend_seal_slot *p = &s->slots[slot];
         const enum wend_notice_kind kind = take_say(p);
         if (kind != WEND_NOTICE_NONE) {
-            *ret = (struct wend_notice){kind, slot, p->local_index};
+            *ret = (struct wend_notice){.kind = kind, .slot = slot, .local_index = p->local_index};
             return true;
         }
         wend_seal_list_remove_first(&s->notices);
@@ -231,6 +231,11 @@ static int carry_out(struct wend_seal *s, struct wend_seal_slot *p, const struct
         break;
     case WEND_COMMAND_KEEPALIVE: p->keepalive = wend_seal_is_ready(p); break;
     case WEND_COMMAND_FLUSH_DROP: give_up(s, p); break;
+    case WEND_COMMAND_SWITCH:
+    case WEND_COMMAND_EARLY_DONE:
+    case WEND_COMMAND_EARLY_REFUSED:
+    case WEND_COMMAND_WATCH:
+    case WEND_COMMAND_HOLD:
     case WEND_COMMAND_RELAY:
     case WEND_COMMAND_NONE: break;
     }
@@ -251,6 +256,12 @@ int wend_seal_command(struct wend_seal *s, struct wend_command *command)
 }
 
 // ---- Reading ----
+
+struct wend_bytes wend_seal_answer(const struct wend_seal *s)
+{
+    (void)s;
+    return (struct wend_bytes){0};
+}
 
 const struct wend_drops *wend_seal_drops(const struct wend_seal *s)
 {

@@ -69,6 +69,7 @@ enum wend_seal_verdict {
     WEND_SEAL_FULL,        // no room in the out buffer: send, clear, give the packet again
     WEND_SEAL_DROPPED,     // counted in the drops
     WEND_SEAL_UNREACHABLE, // counted; nobody has this destination: worth an ICMP message
+    WEND_SEAL_TOO_BIG,     // counted; longer than the path carries: wend_seal_answer has an ICMP
 };
 
 struct wend_seal;
@@ -87,6 +88,10 @@ int wend_seal_command(struct wend_seal *s, struct wend_command *command);
 enum wend_seal_verdict wend_seal_packet(struct wend_seal *s, const struct wend_vnet *vnet,
                                         struct wend_bytes packet, wend_instant now,
                                         struct wend_seal_out *out);
+
+// After TOO_BIG: the ICMP or ICMPv6 message for the host that sent the packet (RFC 792, RFC 1191,
+// RFC 4443 section 3.2), valid until the next call; empty: none is due.
+struct wend_bytes wend_seal_answer(const struct wend_seal *s);
 
 // Appends queued packets of peers that can be reached now, and keepalives. Returns true when all
 // are out; false when there is no room: send, clear, call again.

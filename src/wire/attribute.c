@@ -112,11 +112,16 @@ static const struct row mandatory[] = {
     [WEND_ATTRIBUTE_NETWORK_SERIAL] = SIZED(network_serial, 8),
     [WEND_ATTRIBUTE_GENERATION] = SIZED(generation, 4),
     [WEND_ATTRIBUTE_INVITE] = REPEATED(invite),
+    [WEND_ATTRIBUTE_WAYS] = SIZED(ways, 36),
+    [WEND_ATTRIBUTE_SWITCH] = SIZED(switch_seen, 12),
 };
 
 static const struct row optional[] = {
     [WEND_ATTRIBUTE_SERVER_RTT & (WEND_OPTIONAL - 1)] = SIZED(server_rtt, 4),
     [WEND_ATTRIBUTE_EARLY_DATA & (WEND_OPTIONAL - 1)] = BYTES(early_data),
+    [WEND_ATTRIBUTE_PADDING & (WEND_OPTIONAL - 1)] = BYTES(padding),
+    [WEND_ATTRIBUTE_EARLY_STATE & (WEND_OPTIONAL - 1)] = SIZED(early_state, 24),
+    [WEND_ATTRIBUTE_NEWS_ONLY & (WEND_OPTIONAL - 1)] = SIZED(news_only, 0),
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -245,6 +250,38 @@ bool wend_attribute_counters(struct wend_bytes value, struct wend_counters *ret)
     if (!r.failed)
         *ret = c;
     return !r.failed;
+}
+
+bool wend_attribute_ways(struct wend_bytes value, struct wend_way_counters *ret)
+{
+    struct wend_reader r = wend_reader_of(value);
+    if (value.at == NULL)
+        return false;
+    *ret = (struct wend_way_counters){.index = wend_read_u32(&r)};
+    ret->direct_highest = wend_read_u64(&r);
+    ret->direct_count = wend_read_u64(&r);
+    ret->relay_highest = wend_read_u64(&r);
+    ret->relay_count = wend_read_u64(&r);
+    return true;
+}
+
+bool wend_attribute_switch_seen(struct wend_bytes value, struct wend_switch_seen *ret)
+{
+    struct wend_reader r = wend_reader_of(value);
+    if (value.at == NULL)
+        return false;
+    *ret = (struct wend_switch_seen){.index = wend_read_u32(&r)};
+    ret->first = wend_read_u64(&r);
+    return true;
+}
+
+bool wend_attribute_early_state(struct wend_bytes value, struct wend_early_state *ret)
+{
+    if (value.at == NULL)
+        return false;
+    memcpy(ret->accepted, value.at, sizeof ret->accepted);
+    memcpy(ret->voided, value.at + sizeof ret->accepted, sizeof ret->voided);
+    return true;
 }
 
 bool wend_attribute_failure(struct wend_bytes value, struct wend_failure *ret)

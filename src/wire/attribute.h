@@ -55,8 +55,13 @@ enum wend_attribute_type {
     WEND_ATTRIBUTE_NETWORK_SERIAL = 0x0023,
     WEND_ATTRIBUTE_GENERATION = 0x0024,
     WEND_ATTRIBUTE_INVITE = 0x0025,
+    WEND_ATTRIBUTE_WAYS = 0x0026,
+    WEND_ATTRIBUTE_SWITCH = 0x0027,
     WEND_ATTRIBUTE_SERVER_RTT = 0x8001,
     WEND_ATTRIBUTE_EARLY_DATA = 0x8002,
+    WEND_ATTRIBUTE_PADDING = 0x8003,
+    WEND_ATTRIBUTE_EARLY_STATE = 0x8004,
+    WEND_ATTRIBUTE_NEWS_ONLY = 0x8005,
 };
 
 enum wend_object {
@@ -95,6 +100,24 @@ struct wend_counters {
     uint64_t received;
 };
 
+// What was received in one pair, by the way it came; `highest` is a counter + 1, 0: nothing.
+struct wend_way_counters {
+    uint32_t index; // the reporting side's, of the pair
+    uint64_t direct_highest, direct_count;
+    uint64_t relay_highest, relay_count;
+};
+
+struct wend_switch_seen {
+    uint32_t index; // the reporting side's, of the pair
+    uint64_t first;
+};
+
+// Labels as on the wire (TAI64N); zero: none.
+struct wend_early_state {
+    uint8_t accepted[12]; // of the last handshake of yours whose early data was taken
+    uint8_t voided[12];   // early data of mine up to this one is not to be taken any more
+};
+
 struct wend_failure {
     uint16_t code; // enum wend_error, or one that we do not know
     struct wend_bytes text;
@@ -110,7 +133,8 @@ struct wend_attributes {
     struct wend_bytes network_record, delegation, membership, receipt, revocation_list;
     struct wend_bytes name, ipv4, slot, position, position_to, entry, secret, signature, time;
     struct wend_bytes lifetime, path, counters, offset, size, part, object, status;
-    struct wend_bytes network_serial, generation, invite, server_rtt, early_data;
+    struct wend_bytes network_serial, generation, invite, ways, switch_seen;
+    struct wend_bytes server_rtt, early_data, padding, early_state, news_only;
     struct wend_bytes more_flag; // empty value; see `more`
     bool more;
     uint16_t unknown; // the mandatory type that -ENOTSUP is about
@@ -136,6 +160,9 @@ uint64_t wend_attribute_u64(struct wend_bytes value);
 bool wend_attribute_address(struct wend_bytes value, struct wend_address *ret);
 bool wend_attribute_position(struct wend_bytes value, struct wend_position *ret);
 bool wend_attribute_counters(struct wend_bytes value, struct wend_counters *ret);
+bool wend_attribute_ways(struct wend_bytes value, struct wend_way_counters *ret);
+bool wend_attribute_switch_seen(struct wend_bytes value, struct wend_switch_seen *ret);
+bool wend_attribute_early_state(struct wend_bytes value, struct wend_early_state *ret);
 bool wend_attribute_failure(struct wend_bytes value, struct wend_failure *ret);
 // Returns how many there are. A kind that we do not know is left out; whether an address may be
 // used is for the caller to judge (wend_address_is_usable).
@@ -153,6 +180,11 @@ void wend_attribute_put_u64(struct wend_writer *w, enum wend_attribute_type type
 void wend_attribute_put_address(struct wend_writer *w, const struct wend_address *address);
 void wend_attribute_put_position(struct wend_writer *w, struct wend_position position);
 void wend_attribute_put_counters(struct wend_writer *w, struct wend_counters counters);
+void wend_attribute_put_ways(struct wend_writer *w, const struct wend_way_counters *ways);
+void wend_attribute_put_switch_seen(struct wend_writer *w, struct wend_switch_seen seen);
+void wend_attribute_put_early_state(struct wend_writer *w, const struct wend_early_state *state);
+// An attribute of so many zero bytes, its own four included (at least 4).
+void wend_attribute_put_padding(struct wend_writer *w, size_t len);
 void wend_attribute_put_failure(struct wend_writer *w, uint16_t code, const char *text);
 void wend_attribute_put_candidates(struct wend_writer *w, const struct wend_candidate *at,
                                    size_t count);

@@ -98,6 +98,46 @@ void wend_attribute_put_counters(struct wend_writer *w, struct wend_counters cou
     wend_attribute_end(w, begun);
 }
 
+void wend_attribute_put_ways(struct wend_writer *w, const struct wend_way_counters *ways)
+{
+    const size_t begun = wend_attribute_begin(w, WEND_ATTRIBUTE_WAYS);
+    wend_write_u32(w, ways->index);
+    wend_write_u64(w, ways->direct_highest);
+    wend_write_u64(w, ways->direct_count);
+    wend_write_u64(w, ways->relay_highest);
+    wend_write_u64(w, ways->relay_count);
+    wend_attribute_end(w, begun);
+}
+
+void wend_attribute_put_switch_seen(struct wend_writer *w, struct wend_switch_seen seen)
+{
+    const size_t begun = wend_attribute_begin(w, WEND_ATTRIBUTE_SWITCH);
+    wend_write_u32(w, seen.index);
+    wend_write_u64(w, seen.first);
+    wend_attribute_end(w, begun);
+}
+
+void wend_attribute_put_early_state(struct wend_writer *w, const struct wend_early_state *state)
+{
+    const size_t begun = wend_attribute_begin(w, WEND_ATTRIBUTE_EARLY_STATE);
+    wend_write_bytes(w, (struct wend_bytes){state->accepted, sizeof state->accepted});
+    wend_write_bytes(w, (struct wend_bytes){state->voided, sizeof state->voided});
+    wend_attribute_end(w, begun);
+}
+
+void wend_attribute_put_padding(struct wend_writer *w, size_t len)
+{
+    static const uint8_t zeros[64];
+    const size_t begun = wend_attribute_begin(w, WEND_ATTRIBUTE_PADDING);
+    wend_assert(len >= WEND_ATTRIBUTE_HEADER_LEN);
+    for (size_t left = len - WEND_ATTRIBUTE_HEADER_LEN; left > 0 && !w->failed;) {
+        const size_t step = left < sizeof zeros ? left : sizeof zeros;
+        wend_write_bytes(w, (struct wend_bytes){zeros, step});
+        left -= step;
+    }
+    wend_attribute_end(w, begun);
+}
+
 void wend_attribute_put_failure(struct wend_writer *w, uint16_t code, const char *text)
 {
     const size_t begun = wend_attribute_begin(w, WEND_ATTRIBUTE_ERROR);

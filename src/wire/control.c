@@ -53,6 +53,8 @@ const char *wend_control_name(uint16_t type)
     case WEND_CONTROL_PROBE: return "Probe";
     case WEND_CONTROL_CANDIDATES: return "Candidates";
     case WEND_CONTROL_GOODBYE: return "Goodbye";
+    case WEND_CONTROL_REPORT: return "Report";
+    case WEND_CONTROL_SWITCHED: return "Switched";
     }
     return "unknown message";
 }

@@ -33,6 +33,8 @@ enum wend_control_type {
     WEND_CONTROL_PROBE = 0x0101,
     WEND_CONTROL_CANDIDATES = 0x0102,
     WEND_CONTROL_GOODBYE = 0x0103,
+    WEND_CONTROL_REPORT = 0x8104,
+    WEND_CONTROL_SWITCHED = 0x8105,
 };
 
 enum wend_error {

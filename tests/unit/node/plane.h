@@ -86,6 +86,11 @@ static inline void plane_seal_command(struct plane *p, const struct wend_command
         s->wanted = false;
         break;
     case WEND_COMMAND_KEEPALIVE: p->keepalives++; break;
+    case WEND_COMMAND_SWITCH:
+    case WEND_COMMAND_EARLY_DONE:
+    case WEND_COMMAND_EARLY_REFUSED:
+    case WEND_COMMAND_WATCH: break;
+    case WEND_COMMAND_HOLD:
     case WEND_COMMAND_RELAY:
     case WEND_COMMAND_NONE: fail_msg("not for the sealing half"); break;
     }
@@ -135,7 +140,12 @@ static inline void plane_open_command(struct plane *p, const struct wend_command
                 plane_forget(&p->keys[i]);
         break;
     case WEND_COMMAND_RELAY: p->relay = c->path; break;
+    case WEND_COMMAND_HOLD:
+    case WEND_COMMAND_WATCH:
     case WEND_COMMAND_PEER: break;
+    case WEND_COMMAND_SWITCH:
+    case WEND_COMMAND_EARLY_DONE:
+    case WEND_COMMAND_EARLY_REFUSED:
     case WEND_COMMAND_PATH:
     case WEND_COMMAND_KEEPALIVE:
     case WEND_COMMAND_FLUSH_DROP:
