@@ -13,6 +13,8 @@
 // Flow:   send … ; deadline() says when something happens next; next(now) hands out, one after the
 //         other, what has come to a host by then. No callbacks.
 //
+// Time:   starts at 0 and never goes back.
+//
 // Owns no memory: one block, brought by the caller, not zeroed, used again for the next world; no
 // more of it is touched than is in use. Not thread-safe. Mistakes of the caller (an index that does
 // not exist, more sites than the limits say) are asserted.

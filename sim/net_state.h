@@ -22,6 +22,9 @@
 
 #define CELL_STRIDE (WEND_DATAGRAM_MAX + 64) // an odd number of cache lines: payloads spread
 
+#define CORE_CUT    1u
+#define CORE_PRESET (UINT64_MAX >> 1)
+
 enum proto {
     PROTO_UDP = 17,
     PROTO_TCP = 6,
@@ -116,8 +119,8 @@ struct place {
 };
 
 struct mapping {
-    uint32_t next_inside, next_outside;
-    uint32_t site; // 0: free
+    uint16_t next_inside, next_outside; // next_inside: also of the free ones
+    uint32_t site;                      // 0: free
     uint32_t serial;
     uint8_t proto;
     bool answered, override;
@@ -127,7 +130,7 @@ struct mapping {
 };
 
 struct session {
-    uint32_t next;
+    uint16_t next;
     uint32_t site;                    // 0: free
     uint32_t mapping, mapping_serial; // mapping 0: the tuple was taken from outside
     uint8_t proto;
@@ -137,8 +140,15 @@ struct session {
     struct wend_address peer; // as far as the filter depends on it
 };
 
+enum end_state {
+    END_NONE = 0,
+    END_OPEN,
+    END_FINISHING, // closed by its user; what was sent before is still under way
+    END_GONE,
+};
+
 struct stream_end {
-    bool open;
+    enum end_state state;
     uint32_t host, interface, number;
     struct wend_address local, remote;
     uint32_t next_sent, next_expected;
@@ -167,6 +177,7 @@ struct wend_sim_net {
     struct cell *cells;
     uint8_t *payloads;
     struct pool cell_pool;
+    uint32_t cells_taken;
     uint32_t lent; // 1 + cell whose bytes the caller may look at
 
     struct site *sites;
@@ -257,15 +268,23 @@ static inline uint8_t *payload(const struct wend_sim_net *n, const struct cell *
 
 // --- net.c ---
 
-// An unused place of the pool, or UINT32_MAX when all are taken. `next` of free ones is the
-// caller's to read: the link to the next free one, or 0.
 struct cell *wend_sim_cell_take(struct wend_sim_net *n); // NULL: none
 void wend_sim_cell_give_back(struct wend_sim_net *n, struct cell *c);
 void wend_sim_cell_schedule(struct wend_sim_net *n, struct cell *c, wend_instant at);
 
+bool wend_sim_net_has_room(const struct wend_sim_net *n); // for cells beyond the reserve
+// It is `now`, not earlier than before.
+void wend_sim_net_turn(struct wend_sim_net *n, wend_instant now);
+// Which interface a host sends from to that destination, and with which address, unless `local`
+// names one. Returns 0 or as wend_sim_net_send does; `local` gets the address, its port stays.
+int wend_sim_net_source(const struct wend_sim_net *n, uint32_t host, const struct wend_address *to,
+                        struct wend_address *local, uint32_t *ret_interface);
+
 // --- net_place.c ---
 
-void wend_sim_place_add(struct wend_sim_net *n, const struct place *place);
+// Nobody else in its realm has the address: asserted.
+void wend_sim_place_add_interface(struct wend_sim_net *n, uint32_t interface);
+void wend_sim_place_add_box(struct wend_sim_net *n, uint32_t site);
 // After an address has changed: all places anew.
 void wend_sim_places_rebuild(struct wend_sim_net *n);
 // Who has `address` (its port does not matter) in `realm`; NULL: nobody.
@@ -320,6 +339,17 @@ void wend_sim_note_sent(struct wend_sim_net *n, const struct cell *c);
 void wend_sim_note_delivered(struct wend_sim_net *n, const struct cell *c, uint32_t interface);
 void wend_sim_note_dropped(struct wend_sim_net *n, const struct cell *c, enum wend_sim_drop why);
 void wend_sim_note_mapped(struct wend_sim_net *n, const struct mapping *m);
-void wend_sim_note_fault(struct wend_sim_net *n, uint32_t what, uint64_t value);
+enum fault {
+    FAULT_CUT = 1,
+    FAULT_PARTITION,
+    FAULT_HOST,
+    FAULT_INTERFACE,
+    FAULT_MOVE,
+    FAULT_REBOOT,
+    FAULT_LINK,
+    FAULT_BOX,
+    FAULT_CORE,
+};
+void wend_sim_note_fault(struct wend_sim_net *n, enum fault what, uint64_t value);
 
 #endif
