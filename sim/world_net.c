@@ -50,7 +50,7 @@ struct wend_address sim_device_address(const struct sim_world *w, const struct s
     const struct sim_place *p = place_of(w, d->index);
     const uint16_t owner = owner_of(w, d->index);
     const bool nat = place_of(w, owner)->box.kind == WEND_SIM_BOX_NAT;
-    const uint32_t host = LAN_LAST + (d->index - owner) + 16 * d->generation % 200;
+    const uint32_t host = LAN_LAST + (uint32_t)(d->index - owner) + 16 * d->generation % 200;
 
     if (family == WEND_FAMILY_IPV4 && p->ipv4)
         return nat ? wend_address_ipv4(0xc0a80100u + host, 0)
