@@ -24,6 +24,8 @@ bool sim_run_one(struct sim_world *w, const struct sim_run_config *c, const char
     struct sim_options options = c->options;
 
     wend_assert(sim_scenario_make(&scenario, name, seed, &c->scale));
+    if (options.print != NULL)
+        sim_scenario_print(&scenario, options.print);
     options.check_end = c->check_every != 0 && seed % c->check_every == 0;
     sim_world_begin(w, &scenario, &options);
     const bool good = sim_world_play(w);
@@ -51,6 +53,7 @@ static void add(struct sim_sum *sum, const struct sim_stats *s)
     sum->sent += s->sent;
     sum->delivered += s->delivered;
     sum->refused += s->refused;
+    sum->missing += s->missing;
     sum->reordered += s->reordered;
     sum->duplicated += s->duplicated;
     sum->direct += s->direct;
@@ -68,6 +71,8 @@ static void add(struct sim_sum *sum, const struct sim_stats *s)
         sim_delays_add(&sum->direct_after, s->direct_after);
     if (s->healed_after >= 0)
         sim_delays_add(&sum->healed_after, s->healed_after);
+    if (s->best_after >= 0)
+        sim_delays_add(&sum->best_after, s->best_after);
 }
 
 static void add_red(struct sim_result *r, const struct sim_red *red)
@@ -135,6 +140,7 @@ static void join_sum(struct sim_sum *to, const struct sim_sum *from)
     to->sent += from->sent;
     to->delivered += from->delivered;
     to->refused += from->refused;
+    to->missing += from->missing;
     to->reordered += from->reordered;
     to->duplicated += from->duplicated;
     to->direct += from->direct;
@@ -152,6 +158,7 @@ static void join_sum(struct sim_sum *to, const struct sim_sum *from)
     sim_delays_join(&to->added, &from->added);
     sim_delays_join(&to->direct_after, &from->direct_after);
     sim_delays_join(&to->healed_after, &from->healed_after);
+    sim_delays_join(&to->best_after, &from->best_after);
 }
 
 void sim_result_join(struct sim_result *to, const struct sim_result *from)
@@ -181,24 +188,25 @@ static void print_sum(const struct sim_sum *s, FILE *out)
 
     fprintf(out,
             "%-14s %8" PRIu64 " %4" PRIu64 " %7.1f %7.0f %6.0f %9" PRIu64 " %9" PRIu64
-            " %7.3f %7" PRIu64 " %7" PRIu64 " %6.1f %7.1f %7.1f %7.1f %7.1f\n",
+            " %7.3f %7" PRIu64 " %7" PRIu64 " %6.1f %7.1f %7.1f %7.1f %7.1f %7.0f\n",
             s->scenario, s->seeds, s->red, s->seconds,
             s->seconds > 0 ? (double)s->seeds / s->seconds : 0,
             s->seeds > 0 ? (double)s->datagrams / (double)s->seeds : 0, given, s->delivered,
-            share(given - s->delivered, given), s->reordered, s->switches,
+            share(s->missing, given), s->reordered, s->switches,
             share(s->pairs_direct, s->pairs), ms(&s->first_deliveries, 0.5),
-            ms(&s->first_deliveries, 0.99), ms(&s->direct_after, 0.5), ms(&s->healed_after, 0.99));
+            ms(&s->first_deliveries, 0.99), ms(&s->direct_after, 0.5), ms(&s->healed_after, 0.99),
+            ms(&s->best_after, 0.99));
 }
 
 void sim_result_print(const struct sim_result *r, FILE *out)
 {
     fprintf(out,
-            "%-14s %8s %4s %7s %7s %6s %9s %9s %7s %7s %7s %6s %7s %7s %7s %7s\n"
-            "%-14s %8s %4s %7s %7s %6s %9s %9s %7s %7s %7s %6s %7s %7s %7s %7s\n",
+            "%-14s %8s %4s %7s %7s %6s %9s %9s %7s %7s %7s %6s %7s %7s %7s %7s %7s\n"
+            "%-14s %8s %4s %7s %7s %6s %9s %9s %7s %7s %7s %6s %7s %7s %7s %7s %7s\n",
             "scenario", "seeds", "red", "seconds", "per", "sent", "user", "", "lost", "out of", "way",
-            "direct", "first", "packet", "direct", "healed", "", "", "", "", "second", "each",
+            "direct", "first", "packet", "direct", "healed", "best way", "", "", "", "", "second", "each",
             "packets", "delivered", "%", "order", "changed", "%", "ms 50%", "ms 99%", "ms 50%",
-            "ms 99%");
+            "ms 99%", "ms 99%");
     for (uint32_t i = 0; i < r->sum_count; i++)
         print_sum(&r->sums[i], out);
 }

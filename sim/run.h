@@ -28,11 +28,11 @@ struct sim_red {
 struct sim_sum {
     char scenario[24];
     uint64_t seeds, red, datagrams;
-    uint64_t sent, delivered, refused, reordered, duplicated, direct;
+    uint64_t sent, delivered, refused, missing, reordered, duplicated, direct;
     uint64_t switches, pairs, pairs_direct, steps;
     double seconds, virtual_seconds;
     uint32_t datagrams_most;
-    struct sim_delays first_deliveries, delays, added, direct_after, healed_after;
+    struct sim_delays first_deliveries, delays, added, direct_after, healed_after, best_after;
 };
 
 struct sim_result {

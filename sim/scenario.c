@@ -11,7 +11,7 @@ struct front {
     enum wend_sim_dependence filtering;
 };
 
-static void add_box(struct front *f, const struct wend_sim_box *box, bool crowded)
+static void add_box(struct front *f, const struct wend_sim_box *box)
 {
     if (box->block_udp || box->only_tcp443)
         f->udp = false;
@@ -25,11 +25,6 @@ static void add_box(struct front *f, const struct wend_sim_box *box, bool crowde
         f->surely = false;
     if (box->mapping == WEND_SIM_ENDPOINT_INDEPENDENT)
         return;
-    // One that keeps the inside port maps alike to all destinations, unless others want it.
-    if (box->allocation == WEND_SIM_PORT_PRESERVING) {
-        f->surely = f->surely && !crowded;
-        return;
-    }
     f->same_port = false;
 }
 
@@ -40,22 +35,14 @@ static const struct sim_place *owner(const struct sim_scenario *s, uint16_t devi
     return p->neighbour_of < 0 ? p : &s->places[p->neighbour_of];
 }
 
-static bool is_crowded(const struct sim_scenario *s, uint16_t device)
-{
-    for (uint16_t i = 0; i < s->device_count; i++)
-        if (i != device && (owner(s, i) == owner(s, device) || s->places[i].customer_with >= 0))
-            return true;
-    return s->places[device].customer_with >= 0;
-}
-
 static struct front front_of(const struct sim_scenario *s, uint16_t device)
 {
     const struct sim_place *p = owner(s, device);
     struct front f = {.udp = true, .same_port = true, .surely = true};
 
-    add_box(&f, &p->box, is_crowded(s, device));
+    add_box(&f, &p->box);
     if (p->two_layers)
-        add_box(&f, &p->outer, true);
+        add_box(&f, &p->outer);
     return f;
 }
 

@@ -4,6 +4,8 @@
 #ifndef WEND_SIM_SCENARIO_H
 #define WEND_SIM_SCENARIO_H
 
+#include <stdio.h>
+
 #include "net.h"
 #include "office.h"
 
@@ -92,6 +94,10 @@ bool sim_scenario_make(struct sim_scenario *ret, const char *name, uint64_t seed
 // Names, one after the other, NULL at the end; the first is "random".
 const char *sim_scenario_name(size_t index);
 const char *sim_scenario_text(size_t index);
+
+// In words.
+void sim_scenario_print(const struct sim_scenario *s, FILE *out);
+const char *sim_fault_name(enum sim_fault_kind kind);
 
 // The way two devices of a scenario should end up with when nothing is wrong (any more).
 enum sim_best sim_scenario_best(const struct sim_scenario *s, uint16_t a, uint16_t b);

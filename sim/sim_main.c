@@ -22,7 +22,7 @@ static struct sim_result result, part;
 static struct sim_run_config config = {
     .scenario = "random",
     .count = 1000,
-    .options = {.bound = WEND_S(30)},
+    .options = {.bound = WEND_S(30), .best_bound = WEND_S(310)},
     .step = 1,
     .check_every = 16,
 };

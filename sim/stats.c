@@ -9,7 +9,7 @@
 void sim_stats_begin(struct sim_stats *s)
 {
     memset(s, 0, sizeof *s);
-    s->first_delivery = s->first_answer = s->direct_after = s->healed_after = -1;
+    s->first_delivery = s->first_answer = s->direct_after = s->healed_after = s->best_after = -1;
 }
 
 static uint32_t bucket_of(wend_duration duration)

@@ -12,7 +12,7 @@
 #include "trace.h"
 
 #define SIM_SWITCHES_MAX 16
-#define SIM_DELAYS       128 // buckets of a histogram of durations
+#define SIM_DELAYS       208 // buckets of a histogram of durations
 
 // Durations by size: eight buckets for each doubling, from 16 us to about 18 minutes.
 struct sim_delays {
@@ -33,6 +33,7 @@ struct sim_stats {
     uint64_t steps;
     // User packets.
     uint32_t sent, delivered, refused, too_big, reordered, duplicated;
+    uint32_t missing;                  // not refused, and never arrived; the last phase aside
     uint32_t direct, relayed;          // delivered, by the way they came
     wend_duration first_delivery;      // of the first packet of the world; -1: none arrived
     wend_duration first_answer;        // until the first packet of the other direction arrived
@@ -51,7 +52,8 @@ struct sim_stats {
     uint32_t lost[SIM_LOST_KINDS]; // datagrams that were not taken
     struct wend_sim_counts net;
     // The phase after healing.
-    wend_duration healed_after; // until all talked over the best way; -1: never
+    wend_duration healed_after; // until all talked; -1: never
+    wend_duration best_after;   // over the best way
     uint32_t pairs, pairs_direct;
 };
 

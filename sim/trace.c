@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "scenario.h"
 
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
@@ -94,9 +95,11 @@ static void print_what(FILE *out, const struct sim_record *r)
     case SIM_TRACE_PACKET:
         fprintf(out, " %s flow=%u number=%u", NAME(packet_names, r->c), r->a, r->b);
         break;
+    case SIM_TRACE_FAULT:
+        fprintf(out, " %s %u %u ms", sim_fault_name((enum sim_fault_kind)r->a), r->b, r->c);
+        break;
     case SIM_TRACE_NET:
     case SIM_TRACE_RELAY:
-    case SIM_TRACE_FAULT:
     case SIM_TRACE_PHASE:
     case SIM_TRACE_NONE:
     case SIM_TRACE_KINDS: fprintf(out, " %u %u %u len=%u", r->a, r->b, r->c, r->len); break;

@@ -136,7 +136,8 @@ struct sim_options {
     uint32_t check_every; // steps between the machines' own checks; 0: at the end only
     bool check_end;
     bool check_order;
-    wend_duration bound; // to talk again after healing
+    wend_duration bound;      // to talk again after healing
+    wend_duration best_bound; // and then to find the best way: the longest pause between tries
 };
 
 struct sim_world {

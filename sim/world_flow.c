@@ -224,7 +224,8 @@ static void book_delay(struct sim_world *w, struct sim_flow *f, wend_duration de
     sim_delays_add(&s->delays, delay);
     if (f->first_delivered == 0) {
         f->first_delivered = w->now;
-        sim_delays_add(&s->first_deliveries, w->now - f->first_sent);
+        if (f->plan.interval > 0) // answers are never the first
+            sim_delays_add(&s->first_deliveries, w->now - f->first_sent);
     }
     if (s->first_delivery < 0)
         s->first_delivery = w->now - w->first_sent;
