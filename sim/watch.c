@@ -23,19 +23,18 @@ static uint32_t place_of(const struct wend_address *ip)
 }
 
 // The entry of an IP address; NULL: the table is full.
-static struct sim_watched *find(struct sim_world *w, struct sim_device *d,
-                                const struct wend_address *a)
+static struct sim_watched *find(struct sim_device *d, const struct wend_address *a)
 {
     const uint32_t home = place_of(a);
 
     for (uint32_t i = 0; i < SIM_WATCHED; i++) {
         struct sim_watched *e = &d->watched[(home + i) % SIM_WATCHED];
-        if (e->mark == w->mark && wend_address_same_ip(&e->ip, a))
+        if (e->mark == d->mark && wend_address_same_ip(&e->ip, a))
             return e;
-        if (e->mark == w->mark)
+        if (e->mark == d->mark)
             continue;
         memset(e, 0, sizeof *e);
-        e->mark = w->mark;
+        e->mark = d->mark;
         e->ip = *a;
         return e;
     }
@@ -44,7 +43,7 @@ static struct sim_watched *find(struct sim_world *w, struct sim_device *d,
 
 static void book_probe(struct sim_world *w, struct sim_device *d, const struct wend_address *to)
 {
-    struct sim_watched *e = find(w, d, to);
+    struct sim_watched *e = find(d, to);
     char text[WEND_ADDRESS_TEXT_LEN];
 
     if (e == NULL || e->answered)
@@ -87,11 +86,11 @@ void sim_watch_sent(struct sim_world *w, struct sim_device *d, const struct wend
         book_probe(w, d, &out->remote);
 }
 
-void sim_watch_heard(struct sim_world *w, struct sim_device *d, const struct wend_address *from)
+void sim_watch_heard(struct sim_device *d, const struct wend_address *from)
 {
     if (is_server(from))
         return;
-    struct sim_watched *e = find(w, d, from);
+    struct sim_watched *e = find(d, from);
     if (e != NULL)
         e->answered = true;
 }

@@ -63,7 +63,6 @@ void sim_world_begin(struct sim_world *w, const struct sim_scenario *s,
 {
     const uint32_t actors = sizeof w->timer_entries / sizeof w->timer_entries[0];
 
-    w->mark++;
     w->now = SIM_BEGIN;
     w->options = *options;
     w->scenario = s;

@@ -40,7 +40,7 @@
 
 // What went to one IP address that may never have asked for it.
 struct sim_watched {
-    uint64_t mark; // the world it belongs to
+    uint64_t mark; // of the node that sent it
     struct wend_address ip;
     bool answered;
     uint32_t next;
@@ -94,6 +94,7 @@ struct sim_device {
     uint8_t ways[SIM_DEVICES_MAX];     // user packets to it last took: 0 none, 1 relay, 2 direct
 
     // Bounds.
+    uint64_t mark; // of the node that runs: it knows nothing of one before
     wend_instant second;
     uint32_t in_second;
     struct sim_watched watched[SIM_WATCHED];
@@ -142,7 +143,7 @@ struct sim_options {
 
 struct sim_world {
     wend_instant now;
-    uint64_t mark; // this world, among those of the process
+    uint64_t marks; // given out to nodes, of this world and those before
     struct sim_options options;
     const struct sim_scenario *scenario;
     const struct sim_office *office;
@@ -258,7 +259,7 @@ void sim_world_heal(struct sim_world *w);
 // `user`: a sealed packet of a user's.
 void sim_watch_sent(struct sim_world *w, struct sim_device *d, const struct wend_datagram *out,
                     bool user);
-void sim_watch_heard(struct sim_world *w, struct sim_device *d, const struct wend_address *from);
+void sim_watch_heard(struct sim_device *d, const struct wend_address *from);
 void sim_watch_machines(struct sim_world *w);
 
 #endif

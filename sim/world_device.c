@@ -87,6 +87,7 @@ void sim_device_tell_interfaces(struct sim_world *w, struct sim_device *d)
 void sim_device_start(struct sim_world *w, struct sim_device *d)
 {
     d->boots++;
+    d->mark = ++w->marks;
     d->restarts = WEND_NEVER;
     d->stats = sim_arena_take(&d->stats_arena, WEND_SLOTS_MAX * sizeof *d->stats);
     make_halves(w, d);
@@ -113,6 +114,7 @@ void sim_device_crash(struct sim_world *w, struct sim_device *d)
     if (!d->running)
         return;
     d->running = false;
+    d->tells = WEND_NEVER;
     wend_node_close(d->node); // frees what libcrypto gave; nothing of what it says gets out
     while (wend_node_next_datagram(d->node, &out))
         ;
@@ -185,7 +187,7 @@ void sim_device_receive(struct sim_world *w, struct sim_device *d, const struct 
         return;
     }
     if (in->transport == WEND_TRANSPORT_UDP)
-        sim_watch_heard(w, d, &in->remote);
+        sim_watch_heard(d, &in->remote);
     wend_node_set_clock(d->node, sim_device_unix_ns(w, d));
     if (!sim_device_open(w, d, in))
         (void)wend_node_receive(d->node, in, w->now);

@@ -130,10 +130,10 @@ void sim_flow_expire(struct sim_world *w, struct sim_flow *f)
     for (uint16_t i = 0; i < p->burst && !silent; i++)
         sim_flow_send(w, f);
     f->next = p->interval > 0 ? w->now + p->interval : WEND_NEVER;
-    if (f->next >= SIM_BEGIN + p->stop)
-        f->next = WEND_NEVER;
     if (silent)
         f->next = SIM_BEGIN + p->pause_to;
+    if (f->next >= SIM_BEGIN + p->stop)
+        f->next = WEND_NEVER;
     sim_flow_arm(w, f);
     if (sim_device_awake(&w->devices[p->from]))
         sim_device_drain(w, &w->devices[p->from]);
