@@ -81,10 +81,8 @@ static void admit(struct sim_office *o, size_t device)
 {
     struct sim_member *member = &o->members[device];
     const uint32_t slot = (uint32_t)device;
-    struct wend_membership m = {.slot = slot,
-                                .ipv4 = POOL_FIRST + slot,
-                                .made = SIM_UNIX_S - 100,
-                                .lifetime = 180 * 86400};
+    struct wend_membership m = {
+        .slot = slot, .ipv4 = POOL_FIRST + slot, .made = SIM_UNIX_S - 100, .lifetime = 180 * 86400};
     struct wend_receipt r = {.slot = slot, .time = SIM_UNIX_S - 100};
     struct wend_writer w = wend_writer_of(member->membership, sizeof member->membership);
     uint8_t private_key[32];

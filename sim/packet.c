@@ -96,13 +96,13 @@ bool sim_packet_read(struct wend_bytes in, struct sim_packet *ret)
     const uint8_t *body = in.at + ip.header_len + UDP_LEN;
     if (wend_get_u32(body) != MAGIC)
         return false;
-    *ret = (struct sim_packet){.flow = wend_get_u32(body + 4),
-                               .number = wend_get_u32(body + 8),
-                               .sent = (wend_instant)((uint64_t)wend_get_u32(body + 12) << 32 |
-                                                     wend_get_u32(body + 16)),
-                               .dont_fragment = ip.version == 4 && (in.at[6] & 0x40) != 0,
-                               .from = wend_ip_source(&ip),
-                               .to = wend_ip_destination(&ip)};
+    *ret = (struct sim_packet){
+        .flow = wend_get_u32(body + 4),
+        .number = wend_get_u32(body + 8),
+        .sent = (wend_instant)((uint64_t)wend_get_u32(body + 12) << 32 | wend_get_u32(body + 16)),
+        .dont_fragment = ip.version == 4 && (in.at[6] & 0x40) != 0,
+        .from = wend_ip_source(&ip),
+        .to = wend_ip_destination(&ip)};
     const size_t rest = ip.len - ip.header_len - UDP_LEN - SIM_PACKET_BODY;
     return is_filled(body + SIM_PACKET_BODY, rest, filling(ret));
 }

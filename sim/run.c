@@ -192,10 +192,9 @@ static void print_sum(const struct sim_sum *s, FILE *out)
             s->scenario, s->seeds, s->red, s->seconds,
             s->seconds > 0 ? (double)s->seeds / s->seconds : 0,
             s->seeds > 0 ? (double)s->datagrams / (double)s->seeds : 0, given, s->delivered,
-            share(s->missing, given), s->reordered, s->switches,
-            share(s->pairs_direct, s->pairs), ms(&s->first_deliveries, 0.5),
-            ms(&s->first_deliveries, 0.99), ms(&s->direct_after, 0.5), ms(&s->healed_after, 0.99),
-            ms(&s->best_after, 0.99));
+            share(s->missing, given), s->reordered, s->switches, share(s->pairs_direct, s->pairs),
+            ms(&s->first_deliveries, 0.5), ms(&s->first_deliveries, 0.99),
+            ms(&s->direct_after, 0.5), ms(&s->healed_after, 0.99), ms(&s->best_after, 0.99));
 }
 
 void sim_result_print(const struct sim_result *r, FILE *out)
@@ -203,10 +202,10 @@ void sim_result_print(const struct sim_result *r, FILE *out)
     fprintf(out,
             "%-14s %8s %4s %7s %7s %6s %9s %9s %7s %7s %7s %6s %7s %7s %7s %7s %7s\n"
             "%-14s %8s %4s %7s %7s %6s %9s %9s %7s %7s %7s %6s %7s %7s %7s %7s %7s\n",
-            "scenario", "seeds", "red", "seconds", "per", "sent", "user", "", "lost", "out of", "way",
-            "direct", "first", "packet", "direct", "healed", "best way", "", "", "", "", "second", "each",
-            "packets", "delivered", "%", "order", "changed", "%", "ms 50%", "ms 99%", "ms 50%",
-            "ms 99%", "ms 99%");
+            "scenario", "seeds", "red", "seconds", "per", "sent", "user", "", "lost", "out of",
+            "way", "direct", "first", "packet", "direct", "healed", "best way", "", "", "", "",
+            "second", "each", "packets", "delivered", "%", "order", "changed", "%", "ms 50%",
+            "ms 99%", "ms 50%", "ms 99%", "ms 99%");
     for (uint32_t i = 0; i < r->sum_count; i++)
         print_sum(&r->sums[i], out);
 }

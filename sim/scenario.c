@@ -92,8 +92,12 @@ enum sim_best sim_scenario_best(const struct sim_scenario *s, uint16_t a, uint16
         return SIM_BEST_DIRECT;
     if (!ipv4)
         return SIM_BEST_RELAY;
-    if (carrier_of(s, a) >= 0 && carrier_of(s, a) == carrier_of(s, b) && !owner(s, a)->outer.hairpin)
+    if (carrier_of(s, a) >= 0 && carrier_of(s, a) == carrier_of(s, b) &&
+        !owner(s, a)->outer.hairpin)
         return SIM_BEST_RELAY;
+    // One that reaches its server over IPv6 does not know how its NAT shows it over IPv4.
+    if (pa->ipv6 || pb->ipv6)
+        return SIM_BEST_ANY;
     return best_ipv4(&fa, &fb);
 }
 
@@ -105,7 +109,7 @@ void sim_scenario_clear(struct sim_scenario *s, const char *name, uint64_t seed)
     s->seed = seed;
     s->device_count = 2;
     s->server_count = 1;
-    s->orderly = s->faultless = s->node_first = true;
+    s->orderly = s->faultless = true;
     s->core = WEND_MS(10);
     s->relay = WEND_MS(10);
     s->length = WEND_S(20);

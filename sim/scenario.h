@@ -74,7 +74,6 @@ struct sim_scenario {
     uint16_t device_count, server_count;
     bool orderly;        // no link lets packets overtake or come twice
     bool faultless;      // nothing is lost and nothing goes wrong
-    bool node_first;     // a device's node gets its datagrams out before its sealing half
     wend_duration core;  // between sites, and to servers
     wend_duration relay; // and more than that to servers
     wend_duration length;

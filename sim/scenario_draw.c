@@ -256,7 +256,6 @@ void sim_scenario_draw(struct sim_scenario *s, const struct sim_scale *scale)
         s->device_count = scale->devices;
     if (scale->servers != 0)
         s->server_count = scale->servers;
-    s->node_first = sim_draw_chance(&d, 700);
     s->core = sim_draw_between(&d, WEND_MS(1), WEND_MS(60));
     s->relay = sim_draw_between(&d, 0, WEND_MS(60));
     s->length = sim_draw_between(&d, WEND_S(8), WEND_S(24));

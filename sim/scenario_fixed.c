@@ -165,10 +165,9 @@ static void clock_step(struct sim_scenario *s)
 {
     cones(s);
     add_lasting(s, SIM_FAULT_CLOCK, 0, WEND_S(-300));
-    sim_scenario_add_fault(s, &(struct sim_fault){.kind = SIM_FAULT_CLOCK,
-                                                  .device = 1,
-                                                  .at = WEND_S(10),
-                                                  .duration = WEND_S(86400)});
+    sim_scenario_add_fault(
+        s, &(struct sim_fault){
+               .kind = SIM_FAULT_CLOCK, .device = 1, .at = WEND_S(10), .duration = WEND_S(86400)});
 }
 
 static void hairpin(struct sim_scenario *s)
@@ -213,8 +212,7 @@ static void udp_ends(struct sim_scenario *s)
     cones(s);
     sim_scenario_add_fault(
         s,
-        &(struct sim_fault){
-            .kind = SIM_FAULT_BLOCK_UDP, .device = 1, .other = 1, .at = WEND_S(8)});
+        &(struct sim_fault){.kind = SIM_FAULT_BLOCK_UDP, .device = 1, .other = 1, .at = WEND_S(8)});
 }
 
 static void filters(struct sim_scenario *s)

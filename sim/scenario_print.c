@@ -6,9 +6,9 @@ static const char *const dependences[] = {"endpoint-independent", "address-depen
                                           "address-and-port-dependent"};
 static const char *const allocations[] = {"preserving", "sequential", "random", "random-in-block"};
 static const char *const faults[] = {
-    "none",     "move",     "move-site", "down",    "up",    "reboot", "cut",  "cut-one-way",
-    "mend",     "partition", "clock",    "sleep",   "crash", "server-crash", "server-blank",
-    "server-deaf", "loss",  "block-udp"};
+    "none",  "move",         "move-site",    "down",        "up",    "reboot",
+    "cut",   "cut-one-way",  "mend",         "partition",   "clock", "sleep",
+    "crash", "server-crash", "server-blank", "server-deaf", "loss",  "block-udp"};
 
 static double ms(wend_duration d)
 {
@@ -65,9 +65,8 @@ static void print_flow(FILE *out, const struct sim_scenario *s, uint32_t i)
 {
     const struct sim_flow_plan *f = &s->flows[i];
 
-    fprintf(out,
-            "  flow %u: %u to %u, IPv%c%s, %u to %u bytes, %u every %.3f ms, from %.3f ms%s\n", i,
-            f->from, f->to, f->ipv6 ? '6' : '4', f->dont_fragment ? ", whole" : "", f->len_min,
+    fprintf(out, "  flow %u: %u to %u, IPv%c%s, %u to %u bytes, %u every %.3f ms, from %.3f ms%s\n",
+            i, f->from, f->to, f->ipv6 ? '6' : '4', f->dont_fragment ? ", whole" : "", f->len_min,
             f->len_max, f->burst, ms(f->interval), ms(f->start), f->answered ? ", answered" : "");
 }
 
@@ -75,7 +74,8 @@ void sim_scenario_print(const struct sim_scenario *s, FILE *out)
 {
     static const char *const best[] = {"any way", "direct", "relay"};
 
-    fprintf(out, "scenario %s, seed %llu: %u devices, %u servers, core %.3f ms, relay %.3f ms%s%s\n",
+    fprintf(out,
+            "scenario %s, seed %llu: %u devices, %u servers, core %.3f ms, relay %.3f ms%s%s\n",
             s->name, (unsigned long long)s->seed, s->device_count, s->server_count, ms(s->core),
             ms(s->relay), s->orderly ? ", orderly" : "", s->faultless ? ", faultless" : "");
     for (uint16_t i = 0; i < s->device_count; i++)

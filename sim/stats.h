@@ -33,21 +33,21 @@ struct sim_stats {
     uint64_t steps;
     // User packets.
     uint32_t sent, delivered, refused, too_big, reordered, duplicated;
-    uint32_t missing;                  // not refused, and never arrived; the last phase aside
-    uint32_t direct, relayed;          // delivered, by the way they came
-    wend_duration first_delivery;      // of the first packet of the world; -1: none arrived
-    wend_duration first_answer;        // until the first packet of the other direction arrived
-    wend_duration direct_after;        // until the first packet arrived that took no relay
-    wend_duration one_way_relay;       // what the network takes: to the server and on
-    wend_duration one_way_direct;      // and straight, between the same two
-    struct sim_delays delays;          // of user packets
+    uint32_t missing;                   // not refused, and never arrived; the last phase aside
+    uint32_t direct, relayed;           // delivered, by the way they came
+    wend_duration first_delivery;       // of the first packet of the world; -1: none arrived
+    wend_duration first_answer;         // until the first packet of the other direction arrived
+    wend_duration direct_after;         // until the first packet arrived that took no relay
+    wend_duration one_way_relay;        // what the network takes: to the server and on
+    wend_duration one_way_direct;       // and straight, between the same two
+    struct sim_delays delays;           // of user packets
     struct sim_delays first_deliveries; // of every pair's first packet
-    struct sim_delays added;           // delay beyond the quickest of the last second, same flow
+    struct sim_delays added;            // delay beyond the quickest of the last second, same flow
     // The devices' own work.
-    uint32_t datagrams, control;   // that devices sent; without those of user packets
-    uint32_t handshakes, probes;   // types 5, and 9
-    uint32_t unopened;             // given back by a node
-    uint32_t switch_count;         // all; the first ones are kept
+    uint32_t datagrams, control; // that devices sent; without those of user packets
+    uint32_t handshakes, probes; // types 5, and 9
+    uint32_t unopened;           // given back by a node
+    uint32_t switch_count;       // all; the first ones are kept
     struct sim_switch switches[SIM_SWITCHES_MAX];
     uint32_t lost[SIM_LOST_KINDS]; // datagrams that were not taken
     struct wend_sim_counts net;

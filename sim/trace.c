@@ -37,27 +37,28 @@ void sim_trace_begin(struct sim_trace *t, uint64_t seed, FILE *print)
 }
 
 static const char *const kind_names[SIM_TRACE_KINDS] = {
-    [SIM_TRACE_NONE] = "none",       [SIM_TRACE_SEND] = "send",   [SIM_TRACE_ARRIVE] = "arrive",
-    [SIM_TRACE_LOST] = "lost",       [SIM_TRACE_NET] = "net",     [SIM_TRACE_COMMAND] = "command",
-    [SIM_TRACE_NOTICE] = "notice",   [SIM_TRACE_EVENT] = "event", [SIM_TRACE_RELAY] = "relay",
-    [SIM_TRACE_STREAM] = "stream",   [SIM_TRACE_PACKET] = "pkt",  [SIM_TRACE_FAULT] = "FAULT",
+    [SIM_TRACE_NONE] = "none",     [SIM_TRACE_SEND] = "send",   [SIM_TRACE_ARRIVE] = "arrive",
+    [SIM_TRACE_LOST] = "lost",     [SIM_TRACE_NET] = "net",     [SIM_TRACE_COMMAND] = "command",
+    [SIM_TRACE_NOTICE] = "notice", [SIM_TRACE_EVENT] = "event", [SIM_TRACE_RELAY] = "relay",
+    [SIM_TRACE_STREAM] = "stream", [SIM_TRACE_PACKET] = "pkt",  [SIM_TRACE_FAULT] = "FAULT",
     [SIM_TRACE_PHASE] = "PHASE",
 };
 
 static const char *const command_names[] = {
-    "none",   "peer",       "peer-gone",     "keys",  "keys-gone", "path",      "switch",
-    "early-done", "early-refused", "watch", "hold",      "keepalive", "flush-drop", "relay"};
+    "none",       "peer",          "peer-gone", "keys", "keys-gone", "path",       "switch",
+    "early-done", "early-refused", "watch",     "hold", "keepalive", "flush-drop", "relay"};
 
 static const char *const notice_names[] = {"none",    "want",     "confirmed",   "exhausted",
                                            "no-keys", "switched", "switch-seen", "traffic"};
 
 static const char *const event_names[] = {
-    "none",      "ready",  "refused",     "server-lost", "open-stream",    "close-stream",
-    "store-network", "store-revocations", "store-pin", "drop-pin",  "member",         "peer",
-    "member-refused", "reserve-timestamp", "packet",   "unopened"};
+    "none",         "ready",         "refused",           "server-lost",       "open-stream",
+    "close-stream", "store-network", "store-revocations", "store-pin",         "drop-pin",
+    "member",       "peer",          "member-refused",    "reserve-timestamp", "packet",
+    "unopened"};
 
-static const char *const packet_names[] = {"none", "sent", "sealed", "queued", "refused",
-                                           "delivered"};
+static const char *const packet_names[] = {"none",   "sent",    "sealed",
+                                           "queued", "refused", "delivered"};
 static const char *const lost_names[] = {"none",      "down",   "asleep", "unopened",
                                          "no-stream", "opener", "server"};
 static const char *const stream_names[] = {"none",    "asked",    "opened",
@@ -126,8 +127,8 @@ void sim_trace_add(struct sim_trace *t, const struct sim_record *r)
 {
     uint64_t hash = mix(t->hash, (uint64_t)r->at);
 
-    hash = mix(hash, (uint64_t)r->kind << 56 | (uint64_t)r->way << 48 | (uint64_t)r->who << 32 |
-                         r->len);
+    hash = mix(hash,
+               (uint64_t)r->kind << 56 | (uint64_t)r->way << 48 | (uint64_t)r->who << 32 | r->len);
     hash = mix(hash, (uint64_t)r->a << 32 | r->b);
     hash = mix(hash, r->c);
     t->hash = mix_address(hash, &r->address);

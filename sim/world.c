@@ -37,8 +37,8 @@ void sim_world_arm(struct sim_world *w, struct sim_actor *a, wend_instant deadli
 
 static void phase(struct sim_world *w, uint32_t number)
 {
-    sim_world_note(w, (struct sim_record){
-                          .kind = SIM_TRACE_PHASE, .who = SIM_WHO_NOBODY, .a = number});
+    sim_world_note(
+        w, (struct sim_record){.kind = SIM_TRACE_PHASE, .who = SIM_WHO_NOBODY, .a = number});
 }
 
 // --- beginning ---
@@ -213,8 +213,8 @@ static void count_pairs(struct sim_world *w)
             continue;
         w->stats.pairs++;
         w->stats.pairs_direct += f->by_direct;
-        if (f->by_direct && sim_scenario_best(w->scenario, f->plan.from, f->plan.to) ==
-                                SIM_BEST_RELAY)
+        if (f->by_direct &&
+            sim_scenario_best(w->scenario, f->plan.from, f->plan.to) == SIM_BEST_RELAY)
             sim_world_fail(w, "devices %u and %u talk straight, which their NATs do not allow",
                            f->plan.from, f->plan.to);
     }

@@ -8,7 +8,7 @@
 //
 // A step: time moves to whatever is due next; deliveries first, then timers in order. Who was
 // touched is drained until nothing is left to do, in the order in which the daemon does it: events,
-// commands to the opening half, to the sealing half, datagrams.
+// commands to the opening half, datagrams, commands to the sealing half.
 //
 //   world.c          beginning, steps, end     world_net.c    the network built and drained
 //   world_device.c   a device's machines       world_flow.c   users' packets, sent and checked
@@ -69,7 +69,7 @@ struct sim_device {
     wend_instant restarts; // WEND_NEVER: not due
     wend_instant tells;    // its node learns of changed interfaces; WEND_NEVER: nothing changed
     uint32_t host, interface;
-    uint32_t site, top; // the site it is in, and that one's which hangs on the internet
+    uint32_t site, top;  // the site it is in, and that one's which hangs on the internet
     uint32_t generation; // of its addresses
     bool interface_down;
     int64_t clock_offset;
@@ -118,13 +118,13 @@ struct sim_flow {
     struct sim_flow_plan plan;
     wend_instant next;
     uint32_t sent, delivered, refused;
-    uint32_t highest;             // greatest number delivered + 1
-    uint32_t since;               // numbers from here on belong to the last phase
-    bool fresh;                   // one of those has arrived
-    bool asked;                   // it speaks in the last phase
-    uint32_t len_max;             // what its path is known to carry
-    wend_instant first_sent;      // 0: none yet
-    wend_instant first_delivered; // 0: none yet
+    uint32_t highest;                 // greatest number delivered + 1
+    uint32_t since;                   // numbers from here on belong to the last phase
+    bool fresh;                       // one of those has arrived
+    bool asked;                       // it speaks in the last phase
+    uint32_t len_max;                 // what its path is known to carry
+    wend_instant first_sent;          // 0: none yet
+    wend_instant first_delivered;     // 0: none yet
     uint64_t seen_direct, seen_relay; // counters when its last packet came
     bool by_direct;                   // that one's way
     wend_duration quickest;           // of the last second

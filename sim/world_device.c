@@ -168,10 +168,9 @@ static void note_lost(struct sim_world *w, struct sim_device *d, enum sim_lost w
                       const struct wend_datagram *in)
 {
     w->stats.lost[why]++;
-    sim_world_note(w, (struct sim_record){.kind = SIM_TRACE_LOST,
-                                          .who = d->index,
-                                          .a = why,
-                                          .len = (uint32_t)in->bytes.len});
+    sim_world_note(
+        w, (struct sim_record){
+               .kind = SIM_TRACE_LOST, .who = d->index, .a = why, .len = (uint32_t)in->bytes.len});
 }
 
 void sim_device_receive(struct sim_world *w, struct sim_device *d, const struct wend_datagram *in)

@@ -16,10 +16,9 @@ static void stream_is_gone(struct sim_world *w, struct sim_device *d, uint32_t s
     for (size_t i = 0; i < SIM_STREAMS_MAX; i++)
         if (d->streams[i] == stream)
             d->streams[i] = 0;
-    sim_world_note(w, (struct sim_record){.kind = SIM_TRACE_STREAM,
-                                          .who = d->index,
-                                          .a = SIM_STREAM_REFUSED,
-                                          .b = stream});
+    sim_world_note(
+        w, (struct sim_record){
+               .kind = SIM_TRACE_STREAM, .who = d->index, .a = SIM_STREAM_REFUSED, .b = stream});
     wend_node_stream_closed(d->node, stream, w->now);
     d->dirty = true;
 }
@@ -311,12 +310,10 @@ void sim_device_drain(struct sim_world *w, struct sim_device *d)
         d->dirty = false;
         events(w, d);
         open_commands(w, d);
-        seal_commands(w, d);
         sim_device_take_packets(w, d);
-        if (w->scenario->node_first)
-            datagrams(w, d);
-        flush(w, d);
         datagrams(w, d);
+        seal_commands(w, d);
+        flush(w, d);
         notices(w, d);
         if (++rounds > ROUNDS_MAX) {
             sim_world_fail(w, "device %u: its machines do not come to rest", d->index);

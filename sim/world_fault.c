@@ -23,8 +23,7 @@ static void move(struct sim_world *w, struct sim_device *d)
     const struct wend_address ipv4 = sim_device_address(w, d, WEND_FAMILY_IPV4);
     const struct wend_address ipv6 = sim_device_address(w, d, WEND_FAMILY_IPV6);
 
-    wend_sim_net_move(w->net, d->interface, d->site,
-                      ipv4.family != WEND_FAMILY_NONE ? &ipv4 : NULL,
+    wend_sim_net_move(w->net, d->interface, d->site, ipv4.family != WEND_FAMILY_NONE ? &ipv4 : NULL,
                       ipv6.family != WEND_FAMILY_NONE ? &ipv6 : NULL, w->now);
     tell_soon(w, d);
 }

@@ -57,10 +57,10 @@ struct wend_address sim_device_address(const struct sim_world *w, const struct s
                    : sim_place_public(d->index, d->generation);
     if (family != WEND_FAMILY_IPV6 || !p->ipv6)
         return (struct wend_address){0};
-    return (struct wend_address){.family = WEND_FAMILY_IPV6,
-                                 .ip = {0x20, 0x01, 0x0d, 0xb8, 0, (uint8_t)(100 + owner % 100), 0,
-                                        (uint8_t)(1 + owner / 100), [14] = (uint8_t)d->generation,
-                                        [15] = (uint8_t)host}};
+    return (struct wend_address){
+        .family = WEND_FAMILY_IPV6,
+        .ip = {0x20, 0x01, 0x0d, 0xb8, 0, (uint8_t)(100 + owner % 100), 0,
+               (uint8_t)(1 + owner / 100), [14] = (uint8_t)d->generation, [15] = (uint8_t)host}};
 }
 
 static uint32_t add_carrier(struct sim_world *w, uint16_t device)
@@ -76,14 +76,12 @@ static uint32_t add_site(struct sim_world *w, uint16_t device)
     const struct sim_place *p = place_of(w, device);
     const struct wend_sim_link *up = is_clear(&p->up) ? NULL : &p->up;
     const struct wend_sim_link *down = is_clear(&p->down) ? NULL : &p->down;
-    struct wend_sim_site site = {.box = p->box,
-                                 .public = sim_place_public(device, 0),
-                                 .up = up,
-                                 .down = down};
+    struct wend_sim_site site = {
+        .box = p->box, .public = sim_place_public(device, 0), .up = up, .down = down};
 
     if (p->two_layers) {
-        site.parent = p->customer_with >= 0 ? w->devices[p->customer_with].top
-                                            : add_carrier(w, device);
+        site.parent =
+            p->customer_with >= 0 ? w->devices[p->customer_with].top : add_carrier(w, device);
         site.public = carrier_address(device);
     }
     const uint32_t index = wend_sim_net_add_site(w->net, &site);
