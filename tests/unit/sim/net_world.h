@@ -32,6 +32,7 @@ struct net_world {
     wend_instant now;
     struct wend_sim_delivery got;  // the last one
     struct wend_sim_counts before; // the last datagram was sent
+    uint64_t seed;                 // of the next one; 0: 1
 };
 
 static _Alignas(64) uint8_t world_memory[MEMORY_MAX];
@@ -76,8 +77,9 @@ static inline void world_begin(const struct wend_sim_limits *limits)
 {
     assert_true(wend_sim_net_size(limits) <= sizeof world_memory);
     memset(world_memory, 0xa5, wend_sim_net_size(limits)); // nobody promises zeros
+    const uint64_t seed = world.seed != 0 ? world.seed : 1;
     world = (struct net_world){0};
-    world.net = wend_sim_net_init(world_memory, limits, 1);
+    world.net = wend_sim_net_init(world_memory, limits, seed);
 }
 
 static inline void add_server(uint8_t number)
