@@ -164,7 +164,6 @@ enum wend_sim_drop {
     WEND_SIM_DROP_FILTERED,  // from outside, mapped, but not from there
     WEND_SIM_DROP_FULL,      // no port or no mapping left
     WEND_SIM_DROP_HAIRPIN,   // the box has none
-    WEND_SIM_DROP_STREAM,    // a message of a stream that is gone
     WEND_SIM_DROP_CELLS,     // no free cell
     WEND_SIM_DROP_COUNT,
 };
