@@ -20,15 +20,13 @@
 #include "node/seal.h"
 
 #define WEND_PLANE_COMMANDS_BYTES (1u << 20) // 7,000 commands; full: the node's thread waits
-#define WEND_PLANE_NOTICES_BYTES                                                                   \
-    (1u << 18)                             // 400 with early data, 6,000 without; full: they
-                                           // wait in the machine
-#define WEND_PLANE_STREAM_BYTES (1u << 18) // each way; full: the newest is dropped, counted
-#define WEND_PLANE_NODE_BYTES   (1u << 18) // datagrams for the node; likewise
-#define WEND_PLANE_OUT_BYTES    (1u << 17) // sealed at a time
-#define WEND_PLANE_TUN_READS    64         // packets of the host a turn
-#define WEND_PLANE_UDP_MESSAGES 8          // merged datagrams a turn and socket, 64 KiB each
-#define WEND_PLANE_STREAM_READS 64         // datagrams from streams a turn
+#define WEND_PLANE_NOTICES_BYTES  (1u << 18) // 5,000, or 450 with early data; full: they wait
+#define WEND_PLANE_STREAM_BYTES   (1u << 18) // each way; full: the newest is dropped, counted
+#define WEND_PLANE_NODE_BYTES     (1u << 18) // datagrams for the node; likewise
+#define WEND_PLANE_OUT_BYTES      (1u << 17) // sealed at a time
+#define WEND_PLANE_TUN_READS      64         // packets of the host a turn
+#define WEND_PLANE_UDP_MESSAGES   8          // merged datagrams a turn and socket, 64 KiB each
+#define WEND_PLANE_STREAM_READS   64         // datagrams from streams a turn
 
 struct wend_plane_wake {
     _Atomic bool asleep;
