@@ -193,7 +193,7 @@ static void never_stuck_when_copies_find_no_room(void **state)
     assert_int_equal(sent[0].kind, LEAVE);
     assert_int_equal(count_way(A), 46);
     sent_count = 0;
-    f->out.capacity = 300; // runs and bytes for a Switch, then for a packet
+    f->out.capacity = 320; // runs and bytes for a Switch, then for a packet
     take_ways(f, B, C);
     while (give_at(f, PEER, 100, WEND_S(1)) == WEND_SEAL_FULL) {
         assert_true(f->out.count > 0);
