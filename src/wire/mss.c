@@ -27,6 +27,11 @@ static size_t find_mss(const uint8_t *tcp, size_t header_len)
     return 0;
 }
 
+static uint16_t swapped(uint16_t v)
+{
+    return (uint16_t)((unsigned)v << 8 | (unsigned)v >> 8);
+}
+
 // RFC 1624 section 3, equation 3: HC' = ~(~HC + ~m + m'). A number at an odd offset counts with its
 // bytes swapped (RFC 1071 section 2(B)).
 static void replace(uint8_t *tcp, size_t at, uint16_t new)
@@ -34,8 +39,8 @@ static void replace(uint8_t *tcp, size_t at, uint16_t new)
     const uint16_t old = wend_get_u16(tcp + at);
     const bool odd = at % 2 != 0;
     uint64_t sum = wend_checksum_add_u16(0, (uint16_t)~wend_get_u16(tcp + TCP_CHECK));
-    sum = wend_checksum_remove_u16(sum, odd ? (uint16_t)(old << 8 | old >> 8) : old);
-    sum = wend_checksum_add_u16(sum, odd ? (uint16_t)(new << 8 | new >> 8) : new);
+    sum = wend_checksum_remove_u16(sum, odd ? swapped(old) : old);
+    sum = wend_checksum_add_u16(sum, odd ? swapped(new) : new);
     wend_put_u16(tcp + TCP_CHECK, (uint16_t)~wend_checksum_fold(sum));
     wend_put_u16(tcp + at, new);
 }
