@@ -176,7 +176,7 @@ int wend_sim_net_source(const struct wend_sim_net *n, uint32_t host, const struc
         const struct wend_address *own = &i->addresses[family];
         if (i->host != host || i->down || own->family == WEND_FAMILY_NONE)
             continue;
-        if (named && !wend_address_same_ip(own, local))
+        if (named && !same_ip(own, local))
             continue;
         const uint16_t port = local->port;
         *local = *own;

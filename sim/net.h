@@ -11,9 +11,7 @@
 // Order:  links and the core keep it unless a link is told otherwise, or a delay is changed.
 // Random: from the seed alone; the same calls at the same instants do the same, bit for bit.
 // Flow:   send … ; deadline() says when something happens next; next(now) hands out, one after the
-//         other, what has come to a host by then. No callbacks.
-//
-// Time:   starts at 0 and never goes back.
+//         other, what has come to a host by then. No callbacks. Time starts at 0, never goes back.
 //
 // Owns no memory: one block, brought by the caller, not zeroed, used again for the next world; no
 // more of it is touched than is in use. Not thread-safe. Mistakes of the caller (an index that does
@@ -166,7 +164,6 @@ enum wend_sim_drop {
     WEND_SIM_DROP_FILTERED,  // from outside, mapped, but not from there
     WEND_SIM_DROP_FULL,      // no port or no mapping left
     WEND_SIM_DROP_HAIRPIN,   // the box has none
-    WEND_SIM_DROP_STREAM,    // a message of a stream that is gone
     WEND_SIM_DROP_CELLS,     // no free cell
     WEND_SIM_DROP_COUNT,
 };

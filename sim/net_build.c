@@ -174,7 +174,7 @@ void wend_sim_net_move(struct wend_sim_net *n, uint32_t interface, uint32_t site
     i->addresses[1] = family_or_none(ipv6, WEND_FAMILY_IPV6);
     wend_sim_places_rebuild(n);
     for (int f = 0; f < 2; f++)
-        if (elsewhere || !wend_address_same_ip(&before[f], &i->addresses[f]))
+        if (elsewhere || !same_ip(&before[f], &i->addresses[f]))
             wend_sim_stream_unbind(n, interface, &before[f]);
     wend_sim_note_fault(n, FAULT_MOVE, (uint64_t)interface << 32 | site);
 }

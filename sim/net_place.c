@@ -2,9 +2,9 @@
 #include "net_state.h"
 
 static uint32_t bucket_of(const struct wend_sim_net *n, uint32_t realm,
-                          const struct wend_address *bare)
+                          const struct wend_address *address)
 {
-    return (uint32_t)(mix_address(realm, bare) >> 7) & n->place_mask;
+    return (uint32_t)(mix_ip(realm, address) >> 7) & n->place_mask;
 }
 
 static void add(struct wend_sim_net *n, const struct place *place)
@@ -62,11 +62,10 @@ void wend_sim_places_rebuild(struct wend_sim_net *n)
 const struct place *wend_sim_place_find(const struct wend_sim_net *n, uint32_t realm,
                                         const struct wend_address *address)
 {
-    const struct wend_address bare = without_port(address);
-    uint32_t at = n->place_heads[bucket_of(n, realm, &bare)];
+    uint32_t at = n->place_heads[bucket_of(n, realm, address)];
     while (at != 0) {
         const struct place *p = &n->places[at - 1];
-        if (p->realm == realm && same_address(&p->address, &bare))
+        if (p->realm == realm && same_ip(&p->address, address))
             return p;
         at = p->next;
     }

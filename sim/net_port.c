@@ -74,7 +74,7 @@ static uint16_t take_next(struct wend_sim_net *n, uint32_t site, uint8_t proto)
         s->next_port = (uint32_t)((at + step) % r.count);
         return (uint16_t)port;
     }
-    return 0;
+    return draw_from(n, site, proto, r); // an even step meets half of them only
 }
 
 uint16_t wend_sim_port_draw(struct wend_sim_net *n, uint32_t site, uint8_t proto)

@@ -149,6 +149,7 @@ enum end_state {
 
 struct stream_end {
     enum end_state state;
+    bool unbound; // its address is gone, it is about to be told
     uint32_t host, interface, number;
     struct wend_address local, remote;
     uint32_t next_sent, next_expected;
@@ -229,19 +230,46 @@ static inline uint32_t draw_below(struct wend_sim_net *n, uint32_t count)
     return (uint32_t)(((draw(n) >> 32) * count) >> 32);
 }
 
+// Family, port and an IPv4 address are the first eight bytes; the rest of IPv4 is zero. Loads that
+// reach over what was just stored in two parts are slow, so the rest is looked at only for IPv6.
+static inline uint64_t address_head(const struct wend_address *a)
+{
+    uint64_t head;
+    memcpy(&head, a, sizeof head);
+    return head;
+}
+
 static inline bool same_address(const struct wend_address *a, const struct wend_address *b)
 {
-    return memcmp(a, b, sizeof *a) == 0;
+    return address_head(a) == address_head(b) &&
+           (a->family != WEND_FAMILY_IPV6 || memcmp(&a->ip[4], &b->ip[4], 12) == 0);
+}
+
+static inline bool same_ip(const struct wend_address *a, const struct wend_address *b)
+{
+    return a->family == b->family && memcmp(a->ip, b->ip, 4) == 0 &&
+           (a->family != WEND_FAMILY_IPV6 || memcmp(&a->ip[4], &b->ip[4], 12) == 0);
+}
+
+static inline uint64_t mix_rest(uint64_t h, const struct wend_address *a)
+{
+    uint32_t rest[3];
+    if (a->family != WEND_FAMILY_IPV6)
+        return h;
+    memcpy(rest, &a->ip[4], sizeof rest);
+    return mix(mix(h, (uint64_t)rest[0] << 32 | rest[1]), rest[2]);
 }
 
 static inline uint64_t mix_address(uint64_t h, const struct wend_address *a)
 {
-    uint64_t words[2];
-    uint32_t last;
-    memcpy(words, a, sizeof words);
-    memcpy(&last, &a->ip[12], sizeof last);
-    h = mix(h, words[0]);
-    return a->family == WEND_FAMILY_IPV4 ? h : mix(h, words[1] ^ (uint64_t)last << 32);
+    return mix_rest(mix(h, address_head(a)), a);
+}
+
+static inline uint64_t mix_ip(uint64_t h, const struct wend_address *a)
+{
+    uint32_t first;
+    memcpy(&first, a->ip, sizeof first);
+    return mix_rest(mix(h, first), a);
 }
 
 static inline struct wend_address without_port(const struct wend_address *a)

@@ -308,7 +308,7 @@ int wend_sim_net_open_stream(struct wend_sim_net *n, uint32_t host, uint32_t str
     wend_sim_net_turn(n, now);
     if (failed != 0)
         return failed;
-    struct stream *s = take(n);
+    struct stream *s = wend_sim_net_has_room(n) ? take(n) : NULL;
     if (s == NULL)
         return -ENOBUFS;
     const uint32_t serial = ++n->stream_serial;
@@ -385,10 +385,11 @@ void wend_sim_stream_unbind(struct wend_sim_net *n, uint32_t interface,
     for (uint32_t i = 0; i < n->stream_used; i++) {
         struct stream *s = &n->streams[i];
         for (unsigned side = 0; s->serial != 0 && side < 2; side++) {
-            const struct stream_end *e = &s->ends[side];
-            if (is_done(e) || e->interface != interface ||
-                !wend_address_same_ip(&e->local, address))
+            struct stream_end *e = &s->ends[side];
+            if (is_done(e) || e->unbound || e->interface != interface ||
+                !same_ip(&e->local, address))
                 continue;
+            e->unbound = true;
             struct cell *c = wend_sim_cell_take(n);
             wend_assert(c != NULL); // there is a reserve
             c->kind = CELL_BREAK;

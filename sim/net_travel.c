@@ -52,9 +52,9 @@ static enum outcome report(struct wend_sim_net *n, struct cell *c, size_t mtu_by
 // A second copy of a datagram that waits; without a free cell there is none.
 static void duplicate(struct wend_sim_net *n, const struct cell *c, wend_instant at)
 {
-    struct cell *copy = is_of_stream(c) ? NULL : wend_sim_cell_take(n);
-    if (copy == NULL)
+    if (is_of_stream(c) || !wend_sim_net_has_room(n))
         return;
+    struct cell *copy = wend_sim_cell_take(n);
     const struct wend_heap_node unset = {0};
     *copy = *c;
     copy->timer = unset;
@@ -175,7 +175,7 @@ static enum outcome leave(struct wend_sim_net *n, struct cell *c)
     if (site == WEND_SIM_INTERNET || c->downward)
         return lose(n, c, WEND_SIM_DROP_NO_ROUTE);
     const bool hairpin =
-        s->box.kind == WEND_SIM_BOX_NAT && is_ipv4(c) && wend_address_same_ip(&c->to, &s->public);
+        s->box.kind == WEND_SIM_BOX_NAT && is_ipv4(c) && same_ip(&c->to, &s->public);
     if (hairpin && !s->box.hairpin)
         return lose(n, c, WEND_SIM_DROP_HAIRPIN);
     enum wend_sim_drop why = wend_sim_box_out(n, site, c);
@@ -242,7 +242,7 @@ static enum wend_sim_drop check_arrival(const struct wend_sim_net *n, const stru
         return WEND_SIM_DROP_HOST;
     if (h->cut_in)
         return WEND_SIM_DROP_PARTITION;
-    if (!wend_address_same_ip(&i->addresses[is_ipv4(c) ? 0 : 1], &c->to))
+    if (!same_ip(&i->addresses[is_ipv4(c) ? 0 : 1], &c->to))
         return WEND_SIM_DROP_NO_ROUTE;
     return WEND_SIM_DROP_NONE;
 }
@@ -330,7 +330,7 @@ void wend_sim_travel_start(struct wend_sim_net *n, struct cell *c)
         why = WEND_SIM_DROP_HOST;
     else if (n->hosts[c->host].cut_out)
         why = WEND_SIM_DROP_PARTITION;
-    else if (!wend_address_same_ip(&i->addresses[is_ipv4(c) ? 0 : 1], &c->source))
+    else if (!same_ip(&i->addresses[is_ipv4(c) ? 0 : 1], &c->source))
         why = WEND_SIM_DROP_NO_ROUTE;
     if (why != WEND_SIM_DROP_NONE) {
         (void)lose(n, c, why);

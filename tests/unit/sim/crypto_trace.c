@@ -3,7 +3,7 @@
 // what happened in each: which datagrams were under way every five milliseconds, their sizes and
 // ends, and what the users got. Two programs are made of it, and a test compares what they print.
 //
-// Usage: crypto_trace [rounds]; with rounds, the time that a world takes goes to standard error.
+// Usage: crypto_trace [rounds]; with rounds, instead, the time that one such world takes.
 #include "../node/world.h"
 
 #include <stdio.h>
@@ -12,7 +12,8 @@
 #include "base/hash.h"
 #include "keys.h"
 
-#define WORLDS 16 // one bit for each thing that may be wrong
+// One bit for each thing that may be wrong.
+static const unsigned seeds[] = {0, 3, 5, 10, 15};
 
 static uint64_t trace;
 
@@ -105,19 +106,20 @@ static void time_worlds(unsigned rounds)
         talk(0, 1, WEND_S(2), WEND_MS(50), &number);
         world_close(NULL);
     }
-    fprintf(stderr, "%s: %.3f ms a world\n", wend_sim_crypto_name(),
-            (seconds() - begun) * 1000 / rounds);
+    printf("%s: %.3f ms a world\n", wend_sim_crypto_name(), (seconds() - begun) * 1000 / rounds);
 }
 
 int main(int argc, char **argv)
 {
     add_lasting_keys();
-    for (unsigned seed = 0; seed < WORLDS; seed++) {
-        trace = seed;
-        run_world(seed);
-        printf("%u %016llx\n", seed, (unsigned long long)trace);
-    }
-    if (argc > 1)
+    if (argc > 1) {
         time_worlds((unsigned)strtoul(argv[1], NULL, 10));
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof(seeds) / sizeof(*seeds); i++) {
+        trace = seeds[i];
+        run_world(seeds[i]);
+        printf("%u %016llx\n", seeds[i], (unsigned long long)trace);
+    }
     return 0;
 }
