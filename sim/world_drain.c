@@ -126,6 +126,7 @@ bool sim_device_open(struct sim_world *w, struct sim_device *d, const struct wen
     case WEND_OPEN_DROPPED: note_lost(w, d, SIM_LOST_OPENER, len); break;
     case WEND_OPEN_FULL: sim_world_fail(w, "device %u: an empty batch is full", d->index); break;
     case WEND_OPEN_PACKET:
+    case WEND_OPEN_HELD:
     case WEND_OPEN_KEEPALIVE:
     case WEND_OPEN_NONE: break;
     }
