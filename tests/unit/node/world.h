@@ -37,6 +37,7 @@ struct host {
     struct wend_bytes revocations; // known at start
     size_t stored_len;
     uint32_t sent; // datagrams
+    int64_t clock; // how far its wall clock is off, ns
 };
 
 struct flight {
@@ -57,6 +58,7 @@ struct world {
     struct flight flights[FLIGHTS];
     size_t flight_count;
     uint32_t direct_probes;
+    bool (*loses)(const struct flight *f); // NULL: nothing
 };
 
 static struct world world;
@@ -280,6 +282,8 @@ static inline void land(size_t i)
     memmove(&world.flights[i], &world.flights[i + 1],
             (--world.flight_count - i) * sizeof world.flights[0]);
     f.way.bytes.at = f.bytes;
+    if (world.loses != NULL && world.loses(&f))
+        return;
     if (f.to < HOSTS)
         deliver_to_host(&world.hosts[f.to], &f);
     else if (!world.relay_down)
@@ -291,7 +295,7 @@ static inline void expire_all(void)
     for (size_t i = 0; i < HOSTS; i++) {
         if (!world.hosts[i].up)
             continue;
-        wend_node_set_clock(world.hosts[i].node, unix_ns());
+        wend_node_set_clock(world.hosts[i].node, unix_ns() + (uint64_t)world.hosts[i].clock);
         wend_node_expire(world.hosts[i].node, world.now);
         drain(&world.hosts[i]);
     }
@@ -385,7 +389,7 @@ static inline void host_up(size_t i, uint8_t boot)
     c.seed[0] = (uint8_t)(i + 1);
     c.seed[1] = boot;
     void *memory = calloc(1, wend_node_size());
-    assert_int_equal(wend_node_init(memory, &c, unix_ns(), &h->node), 0);
+    assert_int_equal(wend_node_init(memory, &c, unix_ns() + (uint64_t)h->clock, &h->node), 0);
     h->plane.ipv4 = wend_address_ipv4(0x64401002 + (uint32_t)i, 0);
     h->plane.stats = calloc(WEND_SLOTS_MAX, sizeof *h->plane.stats);
     h->up = true;
