@@ -59,6 +59,7 @@ struct world {
     size_t flight_count;
     uint32_t direct_probes;
     bool (*loses)(const struct flight *f); // NULL: nothing
+    bool unchecked;                        // invariants are not walked at each step
 };
 
 static struct world world;
@@ -239,7 +240,8 @@ static inline void drain(struct host *h)
     while (wend_node_next_datagram(h->node, &d))
         host_out(h, &d);
     flush_queues(h);
-    wend_node_check(h->node);
+    if (!world.unchecked)
+        wend_node_check(h->node);
     answer(h);
 }
 
