@@ -29,7 +29,7 @@ struct host {
     bool nat, udp_blocked;
     struct wend_address permitted[64];
     size_t permitted_count;
-    uint32_t stream;                                 // open one, 0: none
+    uint32_t stream;                        // open one, 0: none
     uint32_t count[WEND_NODE_UNOPENED + 1]; // events by kind
     uint16_t refused_error, member_error;
     uint64_t floor;
@@ -189,6 +189,18 @@ static inline void flush_queues(struct host *h)
     }
 }
 
+static inline void drain(struct host *h);
+
+static inline void hear_plane(struct host *h)
+{
+    struct wend_notice notice;
+
+    while (plane_traffic(&h->plane, world.now, &notice)) {
+        wend_node_notice(h->node, &notice, world.now);
+        drain(h);
+    }
+}
+
 static inline void drain(struct host *h)
 {
     struct wend_command c;
@@ -199,6 +211,8 @@ static inline void drain(struct host *h)
         return;
     while (wend_node_next_event(h->node, &e))
         note_event(h, &e);
+    while (wend_node_next_resume(h->node, &d))
+        host_out(h, &d);
     while (wend_node_next_open_command(h->node, &c))
         plane_open_command(&h->plane, &c);
     while (wend_node_next_seal_command(h->node, &c))
@@ -207,6 +221,7 @@ static inline void drain(struct host *h)
         host_out(h, &d);
     flush_queues(h);
     wend_node_check(h->node);
+    hear_plane(h);
 }
 
 // --- running ---
@@ -243,6 +258,7 @@ static inline void deliver_to_host(struct host *h, const struct flight *f)
     if (plane_open(&h->plane, &f->way, world.now, &notice)) {
         if (notice.kind != WEND_NOTICE_NONE)
             wend_node_notice(h->node, &notice, world.now);
+        hear_plane(h);
     } else {
         (void)wend_node_receive(h->node, &f->way, world.now);
     }
@@ -457,6 +473,7 @@ static inline void say(size_t i, size_t to, uint32_t number)
     struct plane_slot *s = &h->plane.slots[v.slot];
     if (s->queued == 0 && plane_seal(&h->plane, v.slot, number, world.now, &out)) {
         host_out(h, &out.way);
+        hear_plane(h);
         return;
     }
     if (s->queued < PLANE_QUEUE)
