@@ -131,8 +131,7 @@ void wend_leg_requests_again(struct wend_leg *leg, wend_instant now)
             slot->id = 0;
             continue;
         }
-        // What was under way before waits a little, so that the registration goes first.
-        slot->retry_at = slot->tries > 0 ? now + first_interval(leg) : now;
+        slot->retry_at = now; // behind the registration, see first_due
         slot->due = false;
         slot->tries = 0;
     }
@@ -285,14 +284,23 @@ bool wend_leg_next_resume(struct wend_leg *leg, struct wend_datagram *ret)
     return slot != NULL && slot->due && wend_leg_is_up(leg) && next_request(leg, slot, ret);
 }
 
-// In the order in which they were made: a registration before what needs it.
+static bool goes_before(const struct wend_leg_slot *a, const struct wend_leg_slot *b)
+{
+    const bool registers = a->type == WEND_CONTROL_CONFIGURATION;
+
+    if (registers != (b->type == WEND_CONTROL_CONFIGURATION))
+        return registers;
+    return (int32_t)(a->id - b->id) < 0;
+}
+
+// A registration before what may need it, else in the order in which they were made.
 static struct wend_leg_slot *first_due(struct wend_leg *leg)
 {
     struct wend_leg_slot *first = NULL;
 
     for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
         struct wend_leg_slot *slot = &leg->slots[i];
-        if (slot->id != 0 && slot->due && (first == NULL || (int32_t)(slot->id - first->id) < 0))
+        if (slot->id != 0 && slot->due && (first == NULL || goes_before(slot, first)))
             first = slot;
     }
     return first;

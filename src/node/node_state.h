@@ -211,6 +211,7 @@ struct wend_node {
     size_t server_addresses[WEND_RECORD_SERVERS_MAX];
     bool registered, ready;
     bool registering;                        // Configuration is under way
+    uint32_t configuration_id;
     wend_instant register_at, registered_at; // WEND_NEVER: not due; when it was sent last
     struct wend_datagram route;
     uint32_t route_generation;

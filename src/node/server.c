@@ -190,18 +190,21 @@ static void register_now(struct wend_node *n)
     n->registering = wend_server_call(n, WEND_CALL_CONFIGURATION, 0, &w, PATIENCE) == 0;
     n->register_at = n->registering ? WEND_NEVER : n->now + REGISTER_AGAIN;
     n->registered_at = n->now;
+    n->configuration_id = n->leg.last_id;
     if (n->registering)
         wend_contact_all_reachable(n);
 }
 
-// A request was answered with 401.
-static void forgotten(struct wend_node *n)
+// The request `id` was answered with 401.
+static void forgotten(struct wend_node *n, uint32_t id)
 {
     const wend_instant soonest = n->registered_at + REGISTER_AGAIN;
 
     n->registered = false;
-    if (n->register_at == WEND_NEVER && !n->registering)
+    if (!n->registering)
         n->register_at = soonest > n->now ? soonest : n->now;
+    else if ((int32_t)(id - n->configuration_id) < 0)
+        wend_contact_all_reachable(n); // it was ahead of the registration; the next one is behind
 }
 
 static bool is_final(uint16_t error)
@@ -262,8 +265,6 @@ static void answered(struct wend_node *n, const struct wend_leg_event *e)
         n->calls[i].kind = WEND_CALL_NONE;
         break;
     }
-    if (e->error == WEND_ERROR_NOT_REGISTERED && call.kind != WEND_CALL_CONFIGURATION)
-        forgotten(n);
     if (e->type == WEND_CONTROL_RESUME && e->error == 0)
         wend_contact_all_resumed(n);
     switch (call.kind) {
@@ -274,6 +275,8 @@ static void answered(struct wend_node *n, const struct wend_leg_event *e)
     case WEND_CALL_RELEASE:
     case WEND_CALL_NONE: break;
     }
+    if (e->error == WEND_ERROR_NOT_REGISTERED && call.kind != WEND_CALL_CONFIGURATION)
+        forgotten(n, e->id);
     struct wend_attributes a;
     struct wend_position p;
     if (e->type != WEND_CONTROL_KEEPALIVE || e->error != 0 ||

@@ -399,16 +399,6 @@ static inline void host_down(size_t i)
     h->up = false;
 }
 
-static inline void host_move(size_t i, uint32_t ip)
-{
-    struct host *h = &world.hosts[i];
-    h->address = wend_address_ipv4(ip, PORT);
-    h->permitted_count = 0;
-    const struct wend_address interface =
-        h->nat ? wend_address_ipv4(0xc0a80105 + ip % 256, 0) : h->address;
-    wend_node_set_interfaces(h->node, &interface, 1, world.now);
-}
-
 static inline int world_open(void **state)
 {
     static const char *names[HOSTS] = {"anna", "bert", "cleo"};
