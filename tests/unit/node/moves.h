@@ -14,6 +14,7 @@ static inline void host_move(size_t i, uint32_t ip)
     const struct wend_address interface =
         h->nat ? wend_address_ipv4(0xc0a80105 + ip % 256, 0) : h->address;
     wend_node_set_interfaces(h->node, &interface, 1, world.now);
+    drain(h);
 }
 
 // No address is left.
