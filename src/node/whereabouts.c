@@ -21,10 +21,22 @@ static bool has_address(const struct wend_address *list, size_t count, const str
     return false;
 }
 
+static bool has_family(const struct wend_node *n, uint8_t family)
+{
+    for (size_t i = 0; i < n->interface_count; i++)
+        if (n->interfaces[i].family == family)
+            return true;
+    return false;
+}
+
 static void moved(struct wend_node *n, bool lost)
 {
     if (n->leg_made) {
         (lost ? wend_leg_uprooted : wend_leg_moved)(&n->leg, n->now);
+        // No Resume can leave where the family is gone: the server's other addresses are tried.
+        if (lost && n->route.remote.family != WEND_FAMILY_NONE && n->interface_count > 0 &&
+            !has_family(n, n->route.remote.family))
+            wend_leg_connect(&n->leg, n->now);
         wend_server_drain(n);
     }
     wend_contact_all_candidates_changed(n, lost);

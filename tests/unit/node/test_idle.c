@@ -216,6 +216,25 @@ static void test_sleep_and_server_restarts(void **state)
     assert_int_equal(first_packet(0, 1, 4000), WEND_MS(200));
 }
 
+// A server that registers and forgets, again and again: no storm of registrations.
+static void test_server_that_forgets(void **state)
+{
+    (void)state;
+    all_up();
+    run(WEND_S(10));
+    const uint32_t ref = wend_relay_client_find(world.relay, world.hosts[0].identity.public_key);
+    const uint32_t from = world.hosts[0].sent;
+    say(0, 1, 4000);
+    for (uint32_t i = 0; i < 2000; i++) {
+        world.relay->now = world.now;
+        wend_relay_client_deregister(world.relay, ref);
+        run(WEND_MS(5));
+    }
+    assert_true(world.hosts[0].sent - from < 40);
+    run(WEND_S(10)); // and when it comes to its senses
+    assert_int_equal(world.hosts[1].plane.got[4000], 1);
+}
+
 // Longer than a session with a server lives.
 static void test_sleep_for_two_days(void **state)
 {
@@ -268,6 +287,7 @@ int main(void)
         WITH(test_sleeper_wakes_elsewhere),
         WITH(test_sleep_and_registration_is_gone),
         WITH(test_sleep_and_server_restarts),
+        WITH(test_server_that_forgets),
         WITH(test_sleep_for_two_days),
         WITH(test_late_turns_are_not_sleep),
         cmocka_unit_test(test_sizes),
