@@ -2,6 +2,8 @@
 // One alarm in a loop: fires once, at its time, and can be moved and taken back.
 #include "../base/unit.h"
 
+#include <stdlib.h>
+
 #include "io/alarm.h"
 #include "io/clock.h"
 

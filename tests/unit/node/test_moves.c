@@ -120,7 +120,7 @@ static void test_both_move(void **state)
     const wend_duration direct = world.now - past.began;
     assert_true(direct <= 2 * RTT + WEND_MS(100));
     const wend_duration out = lossy(0), back = lossy(1);
-    print_message("both move: both ways after %lld ms, straight after %lld ms, lost %lld and %lld\n",
+    print_message("both move: both ways after %lld, straight after %lld, lost %lld and %lld ms\n",
                   (long long)both / 1000000, (long long)direct / 1000000, (long long)out / 1000000,
                   (long long)back / 1000000);
 }
@@ -265,16 +265,11 @@ int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, world_open, world_close)
     const struct CMUnitTest tests[] = {
-        WITH(test_one_moves),
-        WITH(test_one_moves_behind_nat),
-        WITH(test_both_move),
-        WITH(test_moves_with_lost_resumes),
-        WITH(test_many_moves),
-        WITH(test_down_and_up),
-        WITH(test_down_for_minutes),
-        WITH(test_starts_without_an_address),
-        WITH(test_gained),
-        WITH(test_stream_moves),
+        WITH(test_one_moves),        WITH(test_one_moves_behind_nat),
+        WITH(test_both_move),        WITH(test_moves_with_lost_resumes),
+        WITH(test_many_moves),       WITH(test_down_and_up),
+        WITH(test_down_for_minutes), WITH(test_starts_without_an_address),
+        WITH(test_gained),           WITH(test_stream_moves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
