@@ -299,6 +299,8 @@ static void datagrams(struct sim_world *w, struct sim_device *d)
 {
     struct wend_datagram out;
 
+    while (wend_node_next_resume(d->node, &out))
+        send_datagram(w, d, &out, false);
     while (wend_node_next_datagram(d->node, &out))
         send_datagram(w, d, &out, false);
 }
