@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Large zeroed memory for machines, used again by world after world.
 //
-// A machine sized for thousands of peers touches some hundred pages when it has one. Giving those
-// back to the kernel and faulting them in again costs more than zeroing them, so they stay: clear
-// asks the kernel which pages are there and zeroes these. When that has become too many they go
-// back.
+// A machine sized for thousands of peers writes to some hundred pages when it has one. Giving those
+// back to the kernel and faulting them in again costs more than zeroing them, so they stay: take
+// asks the kernel which pages were written and zeroes these. Where the kernel cannot tell, or they
+// have become too many, they go back. A forked process asks of its own pages only after it has
+// opened its own view: fork before the first arena is taken.
 #ifndef WEND_SIM_ARENA_H
 #define WEND_SIM_ARENA_H
 

@@ -30,7 +30,8 @@ struct sim_sum {
     uint64_t seeds, red, datagrams;
     uint64_t sent, delivered, refused, missing, reordered, duplicated, direct;
     uint64_t switches, pairs, pairs_direct, steps;
-    double seconds, virtual_seconds;
+    double seconds; // of a processor
+    double virtual_seconds;
     uint32_t datagrams_most;
     struct sim_delays first_deliveries, delays, added, direct_after, healed_after, best_after;
 };

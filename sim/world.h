@@ -136,7 +136,8 @@ struct sim_options {
     FILE *print;          // trace; NULL: none
     uint32_t check_every; // steps between the machines' own checks; 0: at the end only
     bool check_end;
-    bool check_order;
+    uint32_t order; // packets of a flow keep theirs: 1 where nothing is lost, 2 where links do; 0:
+                    // may not
     wend_duration bound;      // to talk again after healing
     wend_duration best_bound; // and then to find the best way: the longest pause between tries
 };

@@ -126,6 +126,7 @@ bool sim_device_open(struct sim_world *w, struct sim_device *d, const struct wen
     case WEND_OPEN_DROPPED: note_lost(w, d, SIM_LOST_OPENER, len); break;
     case WEND_OPEN_FULL: sim_world_fail(w, "device %u: an empty batch is full", d->index); break;
     case WEND_OPEN_PACKET:
+    case WEND_OPEN_HELD:
     case WEND_OPEN_KEEPALIVE:
     case WEND_OPEN_NONE: break;
     }
@@ -298,6 +299,8 @@ static void datagrams(struct sim_world *w, struct sim_device *d)
 {
     struct wend_datagram out;
 
+    while (wend_node_next_resume(d->node, &out))
+        send_datagram(w, d, &out, false);
     while (wend_node_next_datagram(d->node, &out))
         send_datagram(w, d, &out, false);
 }

@@ -2,6 +2,7 @@
 // Contact: a peer in use. Its session, the ways to it, and what they are told about each other.
 //
 //   contact.c            opened and closed, settled after every change, ticked
+//   contact_all.c        what concerns all of them
 //   contact_handshake.c  types 5 and 6
 //   contact_keys.c       keys to the data plane
 //   contact_early.c      user packets in a type 5; contact_unopened.c: data before its keys
@@ -11,6 +12,8 @@
 // Life:   a packet, or the peer's handshake, opens it; it closes when nothing of its session is
 // left
 //         and no user packet passed for 120 s, or when its place is needed.
+// Ticks:  every 50 ms while user packets pass. After a second without, both halves are asked to say
+//         TRAFFIC, and nothing ticks any more: what is due by time is due by the deadline.
 // Settle: each verb that changes a contact ends in wend_contact_settle, which drains session and
 //         paths until nothing is left and tells the data plane what has become of it.
 #ifndef WEND_NODE_CONTACT_H
@@ -32,6 +35,8 @@ void wend_contact_settle(struct wend_node *n, struct wend_contact *c);
 
 // User packets wait for keys, or the sealing half's counter is nearly used up.
 void wend_contact_want(struct wend_node *n, uint32_t slot);
+// A half has seen a user packet, as WATCH asked.
+void wend_contact_traffic(struct wend_node *n, uint32_t slot);
 bool wend_contact_is_wanted(const struct wend_node *n, const struct wend_contact *c);
 void wend_contacts_expire(struct wend_node *n);
 
@@ -39,8 +44,12 @@ void wend_contacts_expire(struct wend_node *n);
 void wend_contact_peer_restarted(struct wend_node *n, struct wend_contact *c);
 // The server says that the peer is there now, or has been started anew.
 void wend_contact_peer_appeared(struct wend_node *n, struct wend_contact *c);
+
+// --- contact_all.c ---
+
 void wend_contact_all_channels_void(struct wend_node *n);
-void wend_contact_all_reachable(struct wend_node *n); // we are registered (again)
+void wend_contact_all_reachable(struct wend_node *n); // we are registered (again), or shall be
+void wend_contact_all_resumed(struct wend_node *n);   // the server knows where we are now
 void wend_contact_all_route_changed(struct wend_node *n);
 // Our candidates may be others now. `lost`: an address of ours went, so no direct path is proven.
 void wend_contact_all_candidates_changed(struct wend_node *n, bool lost);

@@ -130,7 +130,7 @@ void wend_node_close(struct wend_node *n)
 
     if (n->closing)
         return;
-    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
+    for (uint32_t i = 0; i < n->contact_high; i++) {
         if (!n->contacts[i].used)
             continue;
         wend_contact_goodbye(n, &n->contacts[i]);
@@ -171,39 +171,9 @@ void wend_node_set_server(struct wend_node *n, size_t index, const struct wend_a
     wend_server_drain(n);
 }
 
-static bool has_address(const struct wend_address *list, size_t count, const struct wend_address *a)
+void wend_node_set_mapping_lifetime(struct wend_node *n, wend_duration lifetime)
 {
-    for (size_t i = 0; i < count; i++)
-        if (wend_address_same_ip(&list[i], a))
-            return true;
-    return false;
-}
-
-void wend_node_set_interfaces(struct wend_node *n, const struct wend_address *at, size_t count,
-                              wend_instant now)
-{
-    struct wend_address kept[WEND_INTERFACES_MAX];
-    size_t kept_count = 0;
-    bool lost = false, gained = false;
-
-    n->now = now;
-    for (size_t i = 0; i < count && kept_count < WEND_INTERFACES_MAX; i++)
-        if (!wend_prefix_contains(&n->overlay.ipv4, &at[i]) &&
-            !wend_prefix_contains(&n->overlay.ipv6, &at[i]))
-            kept[kept_count++] = at[i];
-    for (size_t i = 0; i < n->interface_count; i++)
-        lost = lost || !has_address(kept, kept_count, &n->interfaces[i]);
-    for (size_t i = 0; i < kept_count; i++)
-        gained = gained || !has_address(n->interfaces, n->interface_count, &kept[i]);
-    if (!lost && !gained)
-        return;
-    memcpy(n->interfaces, kept, kept_count * sizeof kept[0]);
-    n->interface_count = kept_count;
-    if (n->leg_made) {
-        wend_leg_moved(&n->leg, now);
-        wend_server_drain(n);
-    }
-    wend_contact_all_candidates_changed(n, lost);
+    n->config.mapping_lifetime = lifetime > 0 ? lifetime : 0;
 }
 
 void wend_node_restore_pin(struct wend_node *n, const struct wend_pin *pin)
@@ -224,23 +194,25 @@ void wend_node_set_stats(struct wend_node *n, struct wend_plane_stats *stats)
 
 void wend_node_stream_opened(struct wend_node *n, uint32_t stream, wend_instant now)
 {
-    n->now = now;
+    wend_node_turn(n, now);
     if (n->leg_made)
         wend_leg_stream_opened(&n->leg, stream, now);
     wend_server_drain(n);
+    wend_server_expire(n);
 }
 
 void wend_node_stream_closed(struct wend_node *n, uint32_t stream, wend_instant now)
 {
-    n->now = now;
+    wend_node_turn(n, now);
     if (n->leg_made)
         wend_leg_stream_closed(&n->leg, stream, now);
+    wend_server_stream_gone(n, stream);
     wend_server_drain(n);
 }
 
 void wend_node_notice(struct wend_node *n, const struct wend_notice *notice, wend_instant now)
 {
-    n->now = now;
+    wend_node_turn(n, now);
     switch (notice->kind) {
     case WEND_NOTICE_WANT:
     case WEND_NOTICE_NO_KEYS:
@@ -257,9 +229,9 @@ void wend_node_notice(struct wend_node *n, const struct wend_notice *notice, wen
         }
         break;
     }
+    case WEND_NOTICE_TRAFFIC: wend_contact_traffic(n, notice->slot); break;
     case WEND_NOTICE_SWITCHED:
     case WEND_NOTICE_SWITCH_SEEN:
-    case WEND_NOTICE_TRAFFIC:
     case WEND_NOTICE_NONE: break;
     }
     wend_server_expire(n);
@@ -313,7 +285,7 @@ static bool is_by_a_way_of(const struct wend_contact *c, const struct wend_origi
 static void peer_forgot(struct wend_node *n, const struct wend_origin *origin,
                         uint32_t remote_index)
 {
-    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
+    for (uint32_t i = 0; i < n->contact_high; i++) {
         struct wend_contact *c = &n->contacts[i];
         const struct wend_contact_pair *pair = c->used ? wend_contact_pair(c, c->sending) : NULL;
         if (pair == NULL || pair->box.remote_index != remote_index || !is_by_a_way_of(c, origin))
@@ -407,7 +379,7 @@ static void receive_other(struct wend_node *n, const struct wend_datagram *in)
 
 int wend_node_receive(struct wend_node *n, const struct wend_datagram *in, wend_instant now)
 {
-    n->now = now;
+    wend_node_turn(n, now);
     if (in->bytes.len == 0 || in->bytes.len > WEND_DATAGRAM_MAX || n->closing) {
         wend_node_drop(n, WEND_DROP_MALFORMED);
         return -EBADMSG;
@@ -429,7 +401,7 @@ int wend_node_receive(struct wend_node *n, const struct wend_datagram *in, wend_
 
 void wend_node_expire(struct wend_node *n, wend_instant now)
 {
-    n->now = now;
+    wend_node_turn(n, now);
     if (n->closing)
         return;
     wend_node_reserve_labels(n);
@@ -457,14 +429,14 @@ void wend_node_check(const struct wend_node *n)
 {
     uint32_t members = 0, contacts = 0;
 
-    for (uint32_t i = 0; i < WEND_NODE_MEMBERS; i++) {
+    for (uint32_t i = 0; i < n->directory.high; i++) {
         const struct wend_seat *seat = &n->directory.seats[i];
         members += seat->used;
         wend_assert(seat->used || seat->contact == 0);
         wend_assert(seat->contact == 0 || (n->contacts[seat->contact - 1].used &&
                                            n->contacts[seat->contact - 1].slot == i));
     }
-    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
+    for (uint32_t i = 0; i < n->contact_high; i++) {
         const struct wend_contact *c = &n->contacts[i];
         contacts += c->used;
         if (!c->used)

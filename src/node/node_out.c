@@ -32,6 +32,10 @@ void wend_node_send(struct wend_node *n, const struct wend_datagram *way, struct
     struct wend_datagram d = *way;
 
     wend_assert(bytes.len <= WEND_DATAGRAM_MAX);
+    if (n->isolated) {
+        wend_node_drop(n, WEND_DROP_NO_ROUTE);
+        return;
+    }
     d.bytes = (struct wend_bytes){.at = NULL, .len = bytes.len};
     if (!push(&n->out, &d, sizeof d, bytes))
         wend_node_drop(n, WEND_DROP_QUEUE_FULL);
@@ -72,6 +76,11 @@ static bool next_queued(struct wend_node *n, struct wend_datagram *ret)
     return true;
 }
 
+bool wend_node_next_resume(struct wend_node *n, struct wend_datagram *ret)
+{
+    return !n->closing && n->leg_made && !n->isolated && wend_leg_next_resume(&n->leg, ret);
+}
+
 bool wend_node_next_datagram(struct wend_node *n, struct wend_datagram *ret)
 {
     if (n->out_peeked) {
@@ -80,7 +89,7 @@ bool wend_node_next_datagram(struct wend_node *n, struct wend_datagram *ret)
     }
     // The leg first: what opens a channel goes before what uses it. At the end the other way round:
     // Goodbyes pass through channels that Release closes.
-    if (!n->closing && n->leg_made && wend_leg_next_datagram(&n->leg, ret))
+    if (!n->closing && n->leg_made && !n->isolated && wend_leg_next_datagram(&n->leg, ret))
         return true;
     if (next_queued(n, ret))
         return true;

@@ -7,7 +7,9 @@
 // directory.c          members by slot and key, their proofs, pins
 // directory_sync.c     Subscribe and Notify
 // records.c            newer network records and revocation lists: fetched, verified, applied
+// whereabouts.c        addresses that come and go; sleep
 // contact.c            peers in use: opened, closed, their timers
+// contact_all.c        what concerns all of them: the server, our addresses
 // contact_handshake.c  types 5 and 6: made, judged, answered
 // contact_keys.c       keys to the data plane
 // contact_early.c      user packets inside a type 5
@@ -133,6 +135,7 @@ struct wend_contact {
     bool way_told;
     uint32_t way_generation; // of paths, when the sealing half was told
     uint32_t route_generation;
+    bool isolated; // when the sealing half was told
 
     struct wend_candidates theirs;
     uint32_t their_generation;
@@ -145,8 +148,9 @@ struct wend_contact {
     wend_duration tell_after;
     uint32_t last_id;
 
-    wend_instant wanted_at; // last user packet, either way, or wish for one
-    wend_instant tick_at, ask_at;
+    wend_instant wanted_at;       // last user packet, either way, or wish for one
+    bool watched;                 // both halves were asked to say TRAFFIC
+    wend_instant tick_at, ask_at; // tick_at WEND_NEVER: nothing passes
     wend_instant seen_sent, seen_received, seen_any;
     uint64_t their_revocations; // serial told in the handshake
 
@@ -239,13 +243,16 @@ struct wend_node {
     struct wend_address servers[WEND_RECORD_SERVERS_MAX][WEND_LEG_ADDRESSES_MAX];
     size_t server_addresses[WEND_RECORD_SERVERS_MAX];
     bool registered, ready;
-    wend_instant register_at; // WEND_NEVER: not due
+    bool registering;                        // Configuration is under way
+    uint32_t configuration_id;
+    wend_instant register_at, registered_at; // WEND_NEVER: not due; when it was sent last
     struct wend_datagram route;
     uint32_t route_generation;
     struct wend_call calls[WEND_NODE_CALLS];
 
     struct wend_address interfaces[WEND_INTERFACES_MAX];
     size_t interface_count;
+    bool isolated; // there were interfaces, and there are none: nothing is sent or counted
     struct wend_candidates ours;
     uint32_t generation; // of `ours`; 1 at first
     struct wend_budget budget;
@@ -256,6 +263,7 @@ struct wend_node {
 
     struct wend_contact contacts[WEND_CONTACTS_MAX];
     uint32_t contact_count;
+    uint32_t contact_high; // contacts at and above this were never used
     struct wend_map by_index;
     struct wend_map_entry by_index_entries[WEND_NODE_INDEXES];
     struct wend_heap timers;
@@ -295,6 +303,8 @@ static inline uint64_t wend_node_unix_seconds(const struct wend_node *n)
 {
     return n->unix_ns / 1000000000;
 }
+// Every call begins with it: `now`, and what follows if the host slept (whereabouts.c).
+void wend_node_turn(struct wend_node *n, wend_instant now);
 // A hint to whoever sent us something for an index that we do not know, within limits.
 void wend_node_hint(struct wend_node *n, const struct wend_origin *origin, uint32_t index);
 // Emits RESERVE_TIMESTAMP ahead of labels that come near the floor.

@@ -21,8 +21,8 @@ struct wend_seal *wend_seal_init(void *memory, const struct wend_seal_config *co
     s->config = *config;
     s->cells_free = WEND_SEAL_NO_CELL;
     wend_seal_init_answers(s);
-    wend_map_init(&s->by_ipv4, s->entries_ipv4, WEND_SEAL_MAP_SIZE);
-    wend_map_init(&s->by_ipv6, s->entries_ipv6, WEND_SEAL_MAP_SIZE);
+    wend_map_init_zeroed(&s->by_ipv4, s->entries_ipv4, WEND_SEAL_MAP_SIZE);
+    wend_map_init_zeroed(&s->by_ipv6, s->entries_ipv6, WEND_SEAL_MAP_SIZE);
     return s;
 }
 

@@ -49,6 +49,9 @@ static uint32_t decide(const struct wend_paths *p)
 {
     const struct wend_path *direct = wend_paths_direct(p);
 
+    // Nobody keeps a direct path open while nobody wants it: who wakes later finds the relay.
+    if (p->use == WEND_PATHS_IDLE && p->relay_open)
+        return WEND_PATHS_RELAY;
     if (direct != NULL && !(p->relay_open && relay_wins(p, direct)))
         return (uint32_t)(direct - p->path);
     if (p->relay_open)

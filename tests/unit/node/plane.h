@@ -28,6 +28,7 @@
 
 struct plane_slot {
     bool peer, keyed, wanted, keepalive;
+    bool watch_seal, watch_open; // TRAFFIC is to be said
     struct wend_address ipv4;
     struct wend_sender sender;
     struct wend_plane_path path;
@@ -110,8 +111,8 @@ static inline void plane_seal_command(struct plane *p, const struct wend_command
         p->early_refused += (uint32_t)s->told;
         s->told = 0;
         break;
-    case WEND_COMMAND_SWITCH:
-    case WEND_COMMAND_WATCH: break;
+    case WEND_COMMAND_WATCH: s->watch_seal = true; break;
+    case WEND_COMMAND_SWITCH: break;
     case WEND_COMMAND_HOLD:
     case WEND_COMMAND_RELAY:
     case WEND_COMMAND_NONE: fail_msg("not for the sealing half"); break;
@@ -162,8 +163,8 @@ static inline void plane_open_command(struct plane *p, const struct wend_command
                 plane_forget(&p->keys[i]);
         break;
     case WEND_COMMAND_RELAY: p->relay = c->path; break;
+    case WEND_COMMAND_WATCH: p->slots[c->slot].watch_open = true; break;
     case WEND_COMMAND_HOLD:
-    case WEND_COMMAND_WATCH:
     case WEND_COMMAND_PEER: break;
     case WEND_COMMAND_SWITCH:
     case WEND_COMMAND_EARLY_DONE:
@@ -303,6 +304,23 @@ static inline bool plane_open(struct plane *p, const struct wend_datagram *in, w
     else
         p->direct++;
     return true;
+}
+
+// Says TRAFFIC, where it was asked for, for what passed just now. False: nothing to say.
+static inline bool plane_traffic(struct plane *p, wend_instant now, struct wend_notice *ret)
+{
+    for (uint32_t slot = 0; slot < PLANE_SLOTS; slot++) {
+        struct plane_slot *s = &p->slots[slot];
+        const bool sent = s->watch_seal && p->stats[slot].last_sent == now;
+        const bool received = s->watch_open && p->stats[slot].last_received == now;
+        if (!sent && !received)
+            continue;
+        s->watch_seal = s->watch_seal && !sent;
+        s->watch_open = s->watch_open && !received;
+        *ret = (struct wend_notice){.kind = WEND_NOTICE_TRAFFIC, .slot = slot};
+        return true;
+    }
+    return false;
 }
 
 static inline void plane_close(struct plane *p)

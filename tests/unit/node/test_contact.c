@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Two devices and how they come together: relay first, direct then.
+#include "moves.h"
 #include "node/contact.h"
-#include "world.h"
 
 static void test_ready_and_directory(void **state)
 {

@@ -226,6 +226,17 @@ static inline void flush_queues(struct host *h)
 }
 
 static inline void answer(struct host *h);
+static inline void drain(struct host *h);
+
+static inline void hear_plane(struct host *h)
+{
+    struct wend_notice notice;
+
+    while (plane_traffic(&h->plane, world.now, &notice)) {
+        wend_node_notice(h->node, &notice, world.now);
+        drain(h);
+    }
+}
 
 static inline void drain(struct host *h)
 {
@@ -236,12 +247,15 @@ static inline void drain(struct host *h)
         return;
     while (wend_node_next_event(h->node, &e))
         note_event(h, &e);
+    while (wend_node_next_resume(h->node, &d))
+        host_out(h, &d);
     obey(h);
     while (wend_node_next_datagram(h->node, &d))
         host_out(h, &d);
     flush_queues(h);
     if (!world.unchecked)
         wend_node_check(h->node);
+    hear_plane(h);
     answer(h);
 }
 
@@ -272,8 +286,10 @@ static inline void deliver_to_server(struct flight *f)
 
 static inline void deliver_to_host(struct host *h, const struct flight *f)
 {
-    if (h->up && (f->way.transport != WEND_TRANSPORT_UDP || is_permitted(h, &f->way.remote)))
-        take_data(h, &f->way);
+    if (!h->up || (f->way.transport == WEND_TRANSPORT_UDP && !is_permitted(h, &f->way.remote)))
+        return;
+    take_data(h, &f->way);
+    hear_plane(h);
 }
 
 static inline void land(size_t i)
@@ -412,16 +428,6 @@ static inline void host_down(size_t i)
     free(h->node);
     memset(&h->plane, 0, sizeof h->plane);
     h->up = false;
-}
-
-static inline void host_move(size_t i, uint32_t ip)
-{
-    struct host *h = &world.hosts[i];
-    h->address = wend_address_ipv4(ip, PORT);
-    h->permitted_count = 0;
-    const struct wend_address interface =
-        h->nat ? wend_address_ipv4(0xc0a80105 + ip % 256, 0) : h->address;
-    wend_node_set_interfaces(h->node, &interface, 1, world.now);
 }
 
 static inline int world_open(void **state)

@@ -4,7 +4,7 @@
 // ends, and what the users got. Two programs are made of it, and a test compares what they print.
 //
 // Usage: crypto_trace [rounds]; with rounds, instead, the time that one such world takes.
-#include "../node/world.h"
+#include "../node/moves.h"
 
 #include <stdio.h>
 #include <time.h>
