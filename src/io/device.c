@@ -55,13 +55,21 @@ static void send_datagram(struct wend_device *d, const struct wend_datagram *out
         wend_udp_send_one(socket->fd, &out->remote, &out->local, out->bytes);
 }
 
-static void drain_commands(struct wend_device *d)
+void wend_device_send(struct wend_device *d)
 {
     struct wend_command command;
+    struct wend_datagram out;
+    // Where we are, before relay frames from there.
+    while (wend_node_next_resume(d->node, &out))
+        send_datagram(d, &out);
+    // Keys to open with before the datagrams that make the other side use them.
     while (wend_node_next_open_command(d->node, &command)) {
         wend_plane_command_open(d->plane, &command);
         wend_wipe(&command, sizeof command);
     }
+    while (wend_node_next_datagram(d->node, &out))
+        send_datagram(d, &out);
+    // Keys to seal with after those: our answer opens the channel that packets then take.
     while (wend_node_next_seal_command(d->node, &command)) {
         wend_plane_command_seal(d->plane, &command);
         wend_wipe(&command, sizeof command);
@@ -70,15 +78,8 @@ static void drain_commands(struct wend_device *d)
 
 static void drain(struct wend_device *d)
 {
-    struct wend_datagram out;
     wend_device_take_events(d);
-    // Where we are before relay frames from there, which a command lets loose.
-    while (wend_node_next_resume(d->node, &out))
-        send_datagram(d, &out);
-    // Keys before the datagrams that make the other side use them.
-    drain_commands(d);
-    while (wend_node_next_datagram(d->node, &out))
-        send_datagram(d, &out);
+    wend_device_send(d);
 }
 
 static void on_alarm(void *context)

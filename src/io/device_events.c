@@ -117,6 +117,27 @@ static void keep_pin(struct wend_device *d, const struct wend_node_event *e)
         kept(wend_store_drop_pin(d->store, &pin), "pin");
 }
 
+// Early data. The host may answer at once: the keys for that, and before them our answer to the
+// peer, are on their way when it does.
+static void give_host(struct wend_device *d, const struct wend_node_event *e)
+{
+    const struct wend_vnet plain = {0};
+    wend_device_send(d);
+    const int error = wend_tun_write(&d->tun, &plain, &e->bytes, 1);
+    if (error != 0)
+        wend_log(WEND_LOG_DEBUG, "early-refused", WEND_T("error", strerror(-error)));
+}
+
+// A data message that overtook its keys. They are in the opening half's ring after the commands
+// that are due; a full ring loses it, counted there.
+static void give_back(struct wend_device *d, const struct wend_node_event *e)
+{
+    struct wend_datagram in = e->way;
+    in.bytes = e->bytes;
+    wend_device_send(d);
+    (void)wend_plane_stream_in(d->plane, &in);
+}
+
 static void take_event(struct wend_device *d, const struct wend_node_event *e)
 {
     switch (e->kind) {
@@ -137,8 +158,8 @@ static void take_event(struct wend_device *d, const struct wend_node_event *e)
     case WEND_NODE_MEMBER: log_member(d, e); break;
     case WEND_NODE_PEER: log_peer(d, e); break;
     case WEND_NODE_MEMBER_REFUSED: log_refused_member(e); break;
-    case WEND_NODE_PACKET:
-    case WEND_NODE_UNOPENED: break; // no node says these yet
+    case WEND_NODE_PACKET: give_host(d, e); break;
+    case WEND_NODE_UNOPENED: give_back(d, e); break;
     case WEND_NODE_RESERVE_TIMESTAMP:
         kept(wend_store_put_number(d->store, WEND_STORE_LABEL_FLOOR, e->unix_ns), "label floor");
         break;

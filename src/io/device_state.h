@@ -68,6 +68,8 @@ void wend_device_update_names(struct wend_device *d);
 int wend_device_open_control(struct wend_device *d, struct wend_device_error *why);
 
 // device.c
+// Hands on the node's commands and datagrams.
+void wend_device_send(struct wend_device *d);
 void wend_device_turn(struct wend_device *d);
 void wend_device_stop(struct wend_device *d, int result);
 void wend_device_on_stop(uv_timer_t *timer); // wend_device_stop from the loop

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The open thread. A turn: commands; datagrams that the node's thread read from streams; one
-// receive call a socket. Messages are opened where they were received, and what is in the batch
-// goes to the host before those buffers are used again.
+// receive call a socket; then packets that have waited long enough for those before them. Messages
+// are opened where they were received, and what is in the batch goes to the host before those
+// buffers are used again.
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <time.h>
 
 #include "io/clock.h"
 #include "io/plane_state.h"
@@ -131,6 +133,10 @@ static bool take_streams(struct wend_plane_opener *t, wend_instant now, bool *to
     const uint8_t *at;
     while (count < WEND_PLANE_STREAM_READS && (at = wend_ring_peek(ring, &len)) != NULL) {
         struct wend_datagram way;
+        if (wend_ring_peek(&t->plane->open_commands, &len) != NULL) {
+            drain_batch(t); // what came before them
+            run_commands(t);
+        }
         uint8_t *const to = t->stream_bytes[count++];
         memcpy(&way, at, sizeof way);
         memcpy(to, at + sizeof way, way.bytes.len);
@@ -145,6 +151,15 @@ static bool take_streams(struct wend_plane_opener *t, wend_instant now, bool *to
     return count > 0;
 }
 
+// After what has come: it may be what they wait for.
+static void expire(struct wend_plane_opener *t, wend_instant now)
+{
+    if (wend_open_deadline(t->open) > now)
+        return;
+    wend_open_expire(t->open, now);
+    drain_batch(t);
+}
+
 // ---- The loop ----
 
 // Returns whether there may be more to do at once.
@@ -156,6 +171,7 @@ static bool turn(struct wend_plane_opener *t)
     bool busy = take_streams(t, now, &told);
     busy |= receive(t, &t->udp[0], now, &told);
     busy |= receive(t, &t->udp[1], now, &told);
+    expire(t, now);
     if (pass_notices(t) || told)
         wend_plane_wake(&t->plane->node_wake);
     wend_plane_publish(&t->tally, wend_open_drops(t->open));
@@ -169,8 +185,21 @@ static bool has_input(struct wend_plane_opener *t)
            wend_ring_peek(&t->plane->stream_in, &len) != NULL;
 }
 
+// NULL: for ever.
+static const struct timespec *time_until(wend_instant deadline, struct timespec *ret)
+{
+    if (deadline == WEND_NEVER)
+        return NULL;
+    const wend_duration left = deadline - wend_clock_now();
+    *ret = (struct timespec){0};
+    if (left > 0)
+        *ret = (struct timespec){.tv_sec = left / WEND_S(1), .tv_nsec = left % WEND_S(1)};
+    return ret;
+}
+
 static void sleep_until_work(struct wend_plane_opener *t)
 {
+    struct timespec left;
     struct pollfd fds[3] = {
         {.fd = t->wake.fd, .events = POLLIN},
         {.fd = t->udp[0].fd, .events = POLLIN},
@@ -178,7 +207,7 @@ static void sleep_until_work(struct wend_plane_opener *t)
     };
     wend_plane_fall_asleep(&t->wake);
     if (!has_input(t))
-        (void)poll(fds, 3, -1);
+        (void)ppoll(fds, 3, time_until(wend_open_deadline(t->open), &left), NULL);
     wend_plane_awake(&t->wake, fds[0].revents != 0);
 }
 

@@ -353,22 +353,18 @@ void wend_contact_peer_restarted(struct wend_node *n, struct wend_contact *c)
 {
     // It knows no channel of before either; on one our handshake would be lost, try after try.
     wend_contact_void_channel(c);
-    if (c->sending == 0)
-        return;
     // Whoever held these keys is gone: what comes now waits for new ones instead of being lost.
-    c->stale = c->sending;
-    c->sending = 0;
-    wend_node_command_seal(n,
-                           &(struct wend_command){.kind = WEND_COMMAND_KEYS_GONE, .slot = c->slot});
+    wend_session_outdate(&c->session);
+    wend_contact_take_events(n, c);
 }
 
 void wend_contact_peer_appeared(struct wend_node *n, struct wend_contact *c)
 {
     if (!wend_contact_is_wanted(n, c))
         return;
-    if (c->starting != 0)
-        wend_contact_send_initiation(n, c);
-    else
+    if (c->starting == 0)
         wend_contact_start(n, c);
+    else if (!wend_contact_start_anew(n, c))
+        wend_contact_send_initiation(n, c);
     wend_contact_settle(n, c);
 }

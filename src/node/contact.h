@@ -3,8 +3,10 @@
 //
 //   contact.c            opened and closed, settled after every change, ticked
 //   contact_all.c        what concerns all of them
-//   contact_handshake.c  types 5 and 6; keys to the data plane
-//   contact_way.c        how bytes travel: direct, relay channel, Peer Service Request
+//   contact_handshake.c  types 5 and 6
+//   contact_keys.c       keys to the data plane
+//   contact_early.c      user packets in a type 5; contact_unopened.c: data before its keys
+//   (early.h) contact_way.c        how bytes travel: direct, relay channel, Peer Service Request
 //   contact_control.c    type 9: probes, candidates, Fetch between peers, Goodbye
 //
 // Life:   a packet, or the peer's handshake, opens it; it closes when nothing of its session is
@@ -55,18 +57,23 @@ void wend_contact_all_candidates_changed(struct wend_node *n, bool lost);
 // --- contact_handshake.c ---
 
 void wend_contact_start(struct wend_node *n, struct wend_contact *c);
+// Makes the handshake under way anew if it names a run of the peer's that is over.
+bool wend_contact_start_anew(struct wend_node *n, struct wend_contact *c);
 // A type 5, 6 or 3 from wherever. Counts what it drops.
 void wend_contact_initiation(struct wend_node *n, struct wend_origin *origin, struct wend_bytes in);
 void wend_contact_response(struct wend_node *n, struct wend_bytes in);
 void wend_contact_confirmed(struct wend_node *n, uint32_t local_index);
+struct wend_contact *wend_contact_by_index(struct wend_node *n, uint32_t local_index);
+struct wend_contact_pair *wend_contact_pair(struct wend_contact *c, uint32_t local_index);
+void wend_contact_forget_index(struct wend_node *n, const struct wend_contact *c, uint32_t index);
+
+// --- contact_keys.c ---
+
 // Hands the session's events to the data plane, its datagrams to the ways. `reply`: where an answer
 // goes, or NULL.
 void wend_contact_take_events(struct wend_node *n, struct wend_contact *c);
 void wend_contact_take_datagrams(struct wend_node *n, struct wend_contact *c,
                                  struct wend_origin *reply);
-struct wend_contact *wend_contact_by_index(struct wend_node *n, uint32_t local_index);
-struct wend_contact_pair *wend_contact_pair(struct wend_contact *c, uint32_t local_index);
-void wend_contact_forget_index(struct wend_node *n, const struct wend_contact *c, uint32_t index);
 
 // --- contact_way.c ---
 

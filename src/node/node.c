@@ -10,6 +10,7 @@
 
 #include "node/contact.h"
 #include "node/directory.h"
+#include "node/early.h"
 #include "node/records.h"
 #include "node/server.h"
 #include "wire/demux.h"
@@ -214,7 +215,11 @@ void wend_node_notice(struct wend_node *n, const struct wend_notice *notice, wen
     wend_node_turn(n, now);
     switch (notice->kind) {
     case WEND_NOTICE_WANT:
-    case WEND_NOTICE_NO_KEYS: wend_contact_want(n, notice->slot); break;
+    case WEND_NOTICE_NO_KEYS:
+        wend_early_keep(n, notice);
+        wend_contact_want(n, notice->slot);
+        wend_early_mind(n, notice->slot);
+        break;
     case WEND_NOTICE_CONFIRMED: wend_contact_confirmed(n, notice->local_index); break;
     case WEND_NOTICE_EXHAUSTED: {
         struct wend_contact *c = wend_contact_of(n, notice->slot);
@@ -310,18 +315,11 @@ static void hinted(struct wend_node *n, const struct wend_origin *origin, struct
 
 static void receive_session(struct wend_node *n, struct wend_origin *origin, struct wend_bytes in)
 {
-    struct wend_message_data data;
-
     switch (in.at[0]) {
     case WEND_MESSAGE_INITIATION: wend_contact_initiation(n, origin, in); return;
     case WEND_MESSAGE_RESPONSE:
     case WEND_MESSAGE_COOKIE: wend_contact_response(n, in); return;
-    case WEND_MESSAGE_DATA: // the opening half knows no such index
-        wend_node_drop(n, WEND_DROP_NO_SESSION);
-        if (wend_message_read_data(in, &data) == 0 &&
-            wend_contact_by_index(n, data.receiver) == NULL)
-            wend_node_hint(n, origin, data.receiver);
-        return;
+    case WEND_MESSAGE_DATA: wend_early_unopened(n, origin, in); return;
     default: wend_node_drop(n, WEND_DROP_UNKNOWN_TYPE);
     }
 }

@@ -102,7 +102,7 @@ void wend_node_set_stats(struct wend_node *node, struct wend_plane_stats *stats)
 void wend_node_expire(struct wend_node *node, wend_instant now);
 wend_instant wend_node_deadline(const struct wend_node *node);
 // A Resume that is due, ahead of the commands: after it the server takes relay frames from where we
-// are now. Drain these first, then commands, then datagrams.
+// are now. Drain these first, then the opening half's commands, datagrams, the sealing half's.
 bool wend_node_next_resume(struct wend_node *node, struct wend_datagram *ret);
 bool wend_node_next_datagram(struct wend_node *node, struct wend_datagram *ret);
 bool wend_node_next_event(struct wend_node *node, struct wend_node_event *ret);

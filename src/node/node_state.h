@@ -10,7 +10,10 @@
 // whereabouts.c        addresses that come and go; sleep
 // contact.c            peers in use: opened, closed, their timers
 // contact_all.c        what concerns all of them: the server, our addresses
-// contact_handshake.c  types 5 and 6: made, judged, answered; keys to the data plane
+// contact_handshake.c  types 5 and 6: made, judged, answered
+// contact_keys.c       keys to the data plane
+// contact_early.c      user packets inside a type 5
+// contact_unopened.c   data that comes before its keys
 // contact_way.c        how sealed bytes travel: direct, channel, Peer Service
 // contact_control.c    type 9: probes, candidates, Goodbye
 // view.c               for `wend status`
@@ -39,6 +42,9 @@
 #define WEND_NODE_OUT_LEN      (2U << 20)
 #define WEND_NODE_HINTS        256
 #define WEND_CONTACT_PAIRS     4
+#define WEND_NODE_KEPT         128 // data messages before their keys, of all peers
+#define WEND_NODE_KEPT_PACKETS 16  // of one; more are dropped, counted
+#define WEND_NODE_KEPT_BYTES   24576
 
 // A member of the network, at its slot. Zeroed: free.
 struct wend_seat {
@@ -49,7 +55,9 @@ struct wend_seat {
     uint32_t contact; // 1 + index; 0: not in use
     uint32_t mark;    // of the last whole subscription that named it
     uint64_t epoch;
-    struct wend_label label; // greatest accepted; outlives the contact
+    struct wend_label label;       // greatest accepted; outlives the contact
+    struct wend_label early_taken; // the initiation whose early data was taken last
+    struct wend_label early_void;  // that of initiations up to this one is not to be taken
     struct wend_member member;
     struct wend_address ipv4, ipv6;
 };
@@ -66,7 +74,8 @@ struct wend_directory {
     bool syncing, behind;          // a Subscribe is under way; another shall follow
     bool whole;                    // it began at the start
     uint32_t mark;
-    wend_instant sync_at; // when to try again; WEND_NEVER
+    wend_instant sync_at;        // when to try again; WEND_NEVER
+    struct wend_label forgotten; // greatest label of a member that is no more
 };
 
 // One key pair with a peer.
@@ -74,8 +83,28 @@ struct wend_contact_pair {
     uint32_t local_index; // 0: free
     bool heard;           // something under it was opened here
     bool has_key;         // send_key was not handed to the sealing half yet
+    uint16_t returned;    // messages given back to the opening half
     uint8_t send_key[32];
     struct wend_box box;
+};
+
+// Copies of packets that wait in the sealing half, to ride in a type 5. See early.h.
+struct wend_contact_early {
+    uint16_t count, len;         // as told; 0: none
+    uint16_t fit_count, fit_len; // what rides
+    bool offered;
+    bool replaced;                  // the sealing half has told of others since
+    struct wend_label first, label; // of the initiations that bore it, first and last
+    uint8_t bytes[WEND_EARLY_MAX];
+};
+
+// A data message whose keys are not there yet.
+struct wend_kept {
+    uint32_t index; // 0: free
+    uint32_t serial;
+    struct wend_datagram way; // its bytes: stale
+    uint16_t len;
+    uint8_t bytes[WEND_DATAGRAM_MAX];
 };
 
 // A peer in use.
@@ -94,6 +123,11 @@ struct wend_contact {
     struct wend_contact_pair pairs[WEND_CONTACT_PAIRS];
     uint32_t sending; // local index of the pair the sealing half has; 0: none
 
+    struct wend_contact_early early;
+    struct wend_label early_voided; // ours up to this one is not to be taken by the peer
+    bool early_arrived;             // some of ours was taken
+    uint64_t named_epoch;           // of the peer, in the handshake under way
+
     uint32_t channel; // 0: none
     bool calling;     // a Peer Service Request is under way
     bool keepalive;   // to be sent once the sealing half knows keys and way
@@ -106,7 +140,6 @@ struct wend_contact {
     struct wend_candidates theirs;
     uint32_t their_generation;
     wend_duration their_server_rtt;
-    uint32_t stale;              // a pair that is not sent with any more, whatever the session says
     wend_instant hold_until;     // probes to reflexive candidates wait, on the called side
     wend_instant open_at;        // when our NAT is opened for the caller's; WEND_NEVER: done
     uint32_t offered_generation; // of our candidates, in the handshake under way
@@ -237,6 +270,8 @@ struct wend_node {
     struct wend_heap_entry timer_entries[WEND_CONTACTS_MAX];
     struct wend_plane_stats *stats; // of all slots; may be NULL
     struct wend_drops drops;
+    struct wend_kept kept[WEND_NODE_KEPT];
+    uint32_t kept_count, kept_serial;
 
     struct wend_ring out, events, seal_commands, open_commands;
     bool out_peeked, event_peeked;

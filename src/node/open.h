@@ -7,7 +7,8 @@
 // also behind a relay frame header (section 4.3) if it comes from our server. All else is the
 // node's. A message is opened where it lies. The packet inside must come from an address of the
 // peer that owns the key, and be for us (cryptokey routing). Where the datagram came from is not
-// asked: the key proves the sender.
+// asked: the key proves the sender. It does decide about order: while a peer's packets come by more
+// than one way, those that came too soon wait for the others (hold.h).
 //
 // Pure, but for wend_receiver_init, which lets libcrypto allocate when keys come. Not thread-safe.
 #ifndef WEND_NODE_OPEN_H
@@ -32,7 +33,8 @@ struct wend_open_config {
 enum wend_open_verdict {
     WEND_OPEN_NONE = 0,
     WEND_OPEN_PACKET,    // in the batch: the bytes must stay until the batch is drained
-    WEND_OPEN_KEEPALIVE, // no packet inside
+    WEND_OPEN_HELD,      // copied: goes out behind packets that are still to come
+    WEND_OPEN_KEEPALIVE, // no packet inside, perhaps a Switch
     WEND_OPEN_NODE,      // not ours, unchanged: hand it to the node
     WEND_OPEN_FULL,      // the batch is full, nothing was changed: drain it, give it again
     WEND_OPEN_DROPPED,   // counted
@@ -53,17 +55,18 @@ int wend_open_command(struct wend_open *o, struct wend_command *command);
 enum wend_open_verdict wend_open_datagram(struct wend_open *o, const struct wend_datagram *way,
                                           uint8_t *at, size_t len, wend_instant now);
 
-// Room in the batch: that many datagrams will not meet FULL.
+// Room in the batch: that many datagrams will not meet FULL, if none sets free what was held.
 size_t wend_open_room(const struct wend_open *o);
 
-// Drains the batch: the next packet or super-packet for the interface, as wend_coalesce_next.
+// Drains the batch: the next packet or super-packet for the interface, as wend_coalesce_next. What
+// was held and is due but found no room goes into the batch anew, until 0 is returned.
 size_t wend_open_next_packet(struct wend_open *o, struct wend_vnet *ret_vnet,
                              struct wend_bytes ret_pieces[static WEND_COALESCE_MAX]);
 
 bool wend_open_next_notice(struct wend_open *o, struct wend_notice *ret);
 
-// Packets that waited long enough for those before them go into the batch (as far as there is
-// room: drain, and call again while the deadline is past).
+// Packets that waited long enough for those before them go into the batch, or will when it is
+// drained: drain after it.
 void wend_open_expire(struct wend_open *o, wend_instant now);
 wend_instant wend_open_deadline(const struct wend_open *o); // WEND_NEVER: nothing is held
 

@@ -69,8 +69,8 @@ void wend_receiver_close(struct wend_receiver *r)
     *r = (struct wend_receiver){0};
 }
 
-enum wend_drop wend_data_open(struct wend_receiver *r, uint8_t *message, size_t len,
-                              struct wend_bytes *ret)
+enum wend_drop wend_data_unseal(struct wend_receiver *r, uint8_t *message, size_t len,
+                                uint64_t *ret_counter, struct wend_bytes *ret)
 {
     struct wend_message_data m;
     if (wend_message_read_data((struct wend_bytes){message, len}, &m) ||
@@ -83,8 +83,21 @@ enum wend_drop wend_data_open(struct wend_receiver *r, uint8_t *message, size_t 
     uint8_t *const inner = message + WEND_DATA_HEADROOM;
     if (wend_aead_open_packet(&r->aead, m.counter, m.sealed, inner))
         return WEND_DROP_DECRYPT_FAILED;
-    if (!wend_replay_accept(&r->replay, m.counter))
-        return WEND_DROP_REPLAYED;
+    *ret_counter = m.counter;
     *ret = (struct wend_bytes){inner, m.sealed.len - WEND_MESSAGE_TAG_LEN};
+    return WEND_DROP_NONE;
+}
+
+enum wend_drop wend_data_open(struct wend_receiver *r, uint8_t *message, size_t len,
+                              struct wend_bytes *ret)
+{
+    uint64_t counter;
+    struct wend_bytes inner;
+    const enum wend_drop reason = wend_data_unseal(r, message, len, &counter, &inner);
+    if (reason != WEND_DROP_NONE)
+        return reason;
+    if (!wend_replay_accept(&r->replay, counter))
+        return WEND_DROP_REPLAYED;
+    *ret = inner;
     return WEND_DROP_NONE;
 }

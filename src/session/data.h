@@ -77,6 +77,11 @@ void wend_receiver_close(struct wend_receiver *r);
 enum wend_drop wend_data_open(struct wend_receiver *r, uint8_t *message, size_t len,
                               struct wend_bytes *ret);
 
+// The same without the replay window: says what a genuine message's counter is, and the caller asks
+// wend_replay_accept, perhaps after it has moved the window.
+enum wend_drop wend_data_unseal(struct wend_receiver *r, uint8_t *message, size_t len,
+                                uint64_t *ret_counter, struct wend_bytes *ret);
+
 // Both directions of a control session. No pointers inside: may be moved. 224 bytes.
 struct wend_box {
     uint8_t send_key[WEND_SESSION_KEY_LEN];

@@ -24,14 +24,14 @@ static uint64_t bit_of(uint64_t counter)
 
 // The word that holds the newest counter is shared with the oldest, so the window ends one word
 // before it.
-static bool is_too_old(const struct wend_replay *w, uint64_t counter)
+bool wend_replay_is_too_old(const struct wend_replay *w, uint64_t counter)
 {
     return w->limit > counter && w->limit - 1 - counter >= w->mask * 64;
 }
 
 bool wend_replay_would_accept(const struct wend_replay *w, uint64_t counter)
 {
-    if (counter == UINT64_MAX || is_too_old(w, counter))
+    if (counter == UINT64_MAX || wend_replay_is_too_old(w, counter))
         return false;
     return counter >= w->limit || !(*word_of(w, counter) & bit_of(counter));
 }

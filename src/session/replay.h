@@ -35,6 +35,9 @@ bool wend_replay_accept(struct wend_replay *w, uint64_t counter);
 // Whether accept would say true; changes nothing.
 bool wend_replay_would_accept(const struct wend_replay *w, uint64_t counter);
 
+// Whether it lies behind the window: refused without knowing whether it was seen.
+bool wend_replay_is_too_old(const struct wend_replay *w, uint64_t counter);
+
 // Moves the window into other memory, larger or smaller, keeping what it knows; what a smaller one
 // cannot hold counts as seen. The old words are the caller's again. They must not overlap.
 void wend_replay_move(struct wend_replay *w, uint64_t *words, size_t word_count);

@@ -93,10 +93,10 @@ static void test_hour_behind_nats(void **state)
     assert_int_equal(direct, 0);
     assert_in_range(sent[0], 3600 / 25 - 1, 3600 / 25);
     assert_in_range(sent[1], 3600 / 25 - 1, 3600 / 25);
-    // Nobody was called offline, and the first packet takes what it takes at first contact.
+    // Nobody was called offline, and the first packet takes one way.
     struct wend_peer_view v;
     assert_true(view(0, 1, &v) && v.online);
-    assert_int_equal(first_packet(0, 1, 4000), WEND_MS(120));
+    assert_int_equal(first_packet(0, 1, 4000), WEND_MS(40));
 }
 
 static void test_hour_with_a_known_lifetime(void **state)
@@ -162,7 +162,7 @@ static void test_sleep(void **state)
     talk(0, 1, WEND_S(2), WEND_MS(50), &number);
     sleep_all(WEND_S(3 * 3600));
     expire_all();
-    assert_int_equal(first_packet(0, 1, 4000), WEND_MS(120));
+    assert_int_equal(first_packet(0, 1, 4000), WEND_MS(40));
     run(WEND_MS(300));
     assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
 }
@@ -181,7 +181,7 @@ static void test_sleeper_wakes_elsewhere(void **state)
     world.hosts[0].up = true;
     world.hosts[0].address = wend_address_ipv4(0xcb007163, PORT);
     wend_node_set_clock(world.hosts[0].node, unix_ns());
-    assert_int_equal(first_packet(0, 1, 4000), WEND_MS(120));
+    assert_int_equal(first_packet(0, 1, 4000), WEND_MS(40));
     assert_true(view(1, 0, &v) && v.online);
 }
 
@@ -196,7 +196,7 @@ static void test_sleep_and_registration_is_gone(void **state)
     world.relay->now = world.now;
     wend_relay_client_deregister(world.relay, ref);
     run(0);
-    assert_int_equal(first_packet(0, 1, 4000), WEND_MS(160));
+    assert_int_equal(first_packet(0, 1, 4000), WEND_MS(80));
 }
 
 // The server was started anew: a hint, a handshake, then registration and request together.
@@ -213,7 +213,7 @@ static void test_sleep_and_server_restarts(void **state)
     run(WEND_S(600)); // the others are back
     world.hosts[0].up = true;
     wend_node_set_clock(world.hosts[0].node, unix_ns());
-    assert_int_equal(first_packet(0, 1, 4000), WEND_MS(200));
+    assert_int_equal(first_packet(0, 1, 4000), WEND_MS(120));
 }
 
 // A server that registers and forgets, again and again: no storm of registrations.

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: MIT
+// The decisions of the resequencer. It trusts that each way keeps its own order, as networks mostly
+// do: when something newer than the switch comes by the way that was left, or a LEAVE, no older
+// message will come by it. Where a way does reorder, a straggler is delivered late, never dropped.
+//
+// `at` is where in-order delivery stands. The ways of stragglers are not remembered: the way in
+// use is that of the newest message, and so an old way that still delivers does not look like
+// another change.
+#include "node/hold.h"
+
+#include "base/assert.h"
+
+static bool is_other_way(const struct wend_hold_message *m, const struct wend_hold_way *way)
+{
+    return !wend_hold_same_way(&m->way, way);
+}
+
+static struct wend_hold_place place_of(const struct wend_hold_message *m)
+{
+    return (struct wend_hold_place){m->pair, m->counter};
+}
+
+// The place that a mark names: where the new way begins.
+static struct wend_hold_place mark_of(const struct wend_hold_message *m)
+{
+    return (struct wend_hold_place){m->pair, m->mark.first};
+}
+
+static bool is_at(struct wend_hold_place a, struct wend_hold_place b)
+{
+    return a.pair == b.pair && a.next == b.next;
+}
+
+static wend_duration hold_time(const struct wend_hold *h)
+{
+    return h->time != 0 ? h->time : WEND_HOLD_TIME;
+}
+
+void wend_hold_set_time(struct wend_hold *h, wend_duration time)
+{
+    if (time < 1)
+        time = 1;
+    h->time = time < WEND_HOLD_TIME_MAX ? time : WEND_HOLD_TIME_MAX;
+}
+
+// ---- Letting go ----
+
+static void arm(struct wend_hold_pool *p, struct wend_hold *h)
+{
+    wend_instant deadline = h->mode == WEND_HOLD_SEQUENCE ? h->until : WEND_NEVER;
+    if (h->mode != WEND_HOLD_NONE && h->count > 0)
+        deadline = wend_instant_min(deadline, p->cells[h->oldest].since + h->wait);
+    wend_assert(wend_heap_set(&p->timers, &h->timer, deadline) == 0);
+}
+
+static void release_all(struct wend_hold_pool *p, struct wend_hold *h)
+{
+    while (h->count > 0)
+        wend_hold_release_oldest(p, h);
+    if (wend_hold_is_before(h->at, h->top)) {
+        h->at = h->top;
+        h->way = h->top_way;
+    }
+}
+
+static void finish(struct wend_hold_pool *p, struct wend_hold *h, wend_instant now)
+{
+    release_all(p, h);
+    if (h->mode == WEND_HOLD_SEQUENCE && h->entered && h->new_way.kind != 0)
+        h->way = h->new_way;
+    h->mode = WEND_HOLD_NONE;
+    h->heard_at = now;
+}
+
+// Sets free what follows `at` without a gap. No gap is known before a newer pair's first message.
+static void advance(struct wend_hold_pool *p, struct wend_hold *h)
+{
+    while (h->count > 0) {
+        const struct wend_hold_cell *c = &p->cells[h->oldest];
+        if (c->pair > h->at.pair)
+            h->at = (struct wend_hold_place){c->pair, 0};
+        if (c->counter != h->at.next)
+            return;
+        wend_hold_release_oldest(p, h);
+        h->at.next++;
+        if (h->count == 0)
+            h->way = h->top_way;
+    }
+}
+
+static void finish_sequence_if_over(struct wend_hold_pool *p, struct wend_hold *h, wend_instant now)
+{
+    const bool reached = h->end.pair != 0 && !wend_hold_is_before(h->at, h->end);
+    if (reached || (h->entered && h->is_left))
+        finish(p, h, now);
+}
+
+static void keep(struct wend_hold_pool *p, struct wend_hold *h, const struct wend_hold_message *m,
+                 wend_instant now)
+{
+    wend_hold_insert(p, h, m, now);
+    if (!wend_hold_is_before(place_of(m), h->top)) {
+        h->top = (struct wend_hold_place){m->pair, m->counter + 1};
+        h->top_way = m->way;
+    }
+}
+
+// The limits: everything goes out in order. A sequence goes on behind it.
+static void relieve(struct wend_hold_pool *p, struct wend_hold *h, wend_instant now)
+{
+    if (wend_hold_has_room(p) && h->count < WEND_HOLD_PEER_MAX)
+        return;
+    h->waived = h->top;
+    if (h->mode == WEND_HOLD_TRANSIT)
+        finish(p, h, now);
+    else
+        release_all(p, h);
+}
+
+// ---- Older than what was delivered ----
+
+static enum wend_hold_verdict straggle(const struct wend_hold *h, const struct wend_hold_message *m)
+{
+    return wend_hold_is_before(place_of(m), h->waived) ? WEND_HOLD_LATE : WEND_HOLD_DELIVER;
+}
+
+// ---- Sequence ----
+
+static void start_sequence(struct wend_hold *h, struct wend_hold_place end, wend_duration wait,
+                           wend_instant until)
+{
+    if (h->mode == WEND_HOLD_NONE) {
+        h->top = (struct wend_hold_place){0};
+        h->first = h->at;
+    }
+    h->mode = WEND_HOLD_SEQUENCE;
+    h->end = end;
+    h->entered = h->is_left = false;
+    h->new_way = (struct wend_hold_way){0};
+    h->wait = wait;
+    h->until = until;
+}
+
+// An end that a mark names. An older one than the end or the beginning is of a switch before.
+static void end_sequence(struct wend_hold *h, const struct wend_hold_message *m, wend_instant now)
+{
+    const struct wend_hold_place end = mark_of(m);
+    if (wend_hold_is_before(end, h->end) || !wend_hold_is_before(h->first, end))
+        return;
+    if (wend_hold_is_before(h->end, end))
+        start_sequence(h, end, hold_time(h), now + WEND_HOLD_BOTH);
+    if (m->mark.kind == WEND_SWITCH_LEAVE) {
+        h->is_left = true;
+    } else {
+        h->entered = true;
+        h->new_way = m->way;
+    }
+}
+
+static void heed_mark_in_sequence(struct wend_hold *h, const struct wend_hold_message *m,
+                                  wend_instant now)
+{
+    switch (m->mark.kind) {
+    case WEND_SWITCH_LEAVE:
+    case WEND_SWITCH_ENTER: end_sequence(h, m, now); break;
+    case WEND_SWITCH_BOTH:
+        if (wend_hold_is_before(mark_of(m), h->end))
+            break; // said once more, too late
+        start_sequence(h, (struct wend_hold_place){0}, hold_time(h), now + WEND_HOLD_BOTH);
+        h->first = mark_of(m);
+        break;
+    case WEND_SWITCH_NONE: // behind the end, and not by the way that was left
+        if (h->is_left && !wend_hold_is_before(place_of(m), h->end) &&
+            is_other_way(m, &h->left_way)) {
+            h->entered = true;
+            h->new_way = m->way;
+        }
+        break;
+    }
+}
+
+static enum wend_hold_verdict accept_in_sequence(struct wend_hold_pool *p, struct wend_hold *h,
+                                                 const struct wend_hold_message *m,
+                                                 wend_instant now)
+{
+    enum wend_hold_verdict verdict = WEND_HOLD_TAKEN;
+    if (wend_hold_is_before(place_of(m), h->at)) {
+        verdict = straggle(h, m);
+    } else if (is_at(place_of(m), h->at)) {
+        h->at.next++;
+        h->way = m->way;
+        verdict = WEND_HOLD_DELIVER;
+    } else {
+        keep(p, h, m, now);
+    }
+    advance(p, h);
+    heed_mark_in_sequence(h, m, now);
+    relieve(p, h, now);
+    finish_sequence_if_over(p, h, now);
+    return verdict;
+}
+
+// ---- Transit ----
+
+static void start_transit(struct wend_hold *h, const struct wend_hold_message *m, uint64_t first,
+                          uint64_t missing)
+{
+    h->mode = WEND_HOLD_TRANSIT;
+    h->first = (struct wend_hold_place){m->pair, first};
+    h->base = h->at.next;
+    h->missing = missing;
+    h->new_way = m->way;
+    h->top = (struct wend_hold_place){0};
+    h->wait = hold_time(h);
+}
+
+// The new way begins sooner than was thought; never below what was delivered.
+static void lower_first(struct wend_hold *h, uint64_t first)
+{
+    if (first < h->at.next)
+        first = h->at.next;
+    if (first >= h->first.next)
+        return;
+    h->missing -= h->first.next - first;
+    h->first.next = first;
+}
+
+// Nothing more will come by the way that was left: its own LEAVE, or, where the wait is for the
+// rest of an older pair, that pair's.
+static bool is_end_of_old_way(const struct wend_hold *h, const struct wend_hold_message *m)
+{
+    if (m->mark.kind != WEND_SWITCH_LEAVE || !is_other_way(m, &h->new_way))
+        return false;
+    return m->pair == h->first.pair ? m->mark.first > h->base : h->missing == UINT64_MAX;
+}
+
+static enum wend_hold_verdict accept_older_in_transit(struct wend_hold_pool *p, struct wend_hold *h,
+                                                      const struct wend_hold_message *m,
+                                                      wend_instant now)
+{
+    const enum wend_hold_verdict verdict = straggle(h, m);
+    if (m->pair == h->first.pair && m->counter >= h->base) {
+        h->missing--;
+        if (m->counter >= h->at.next)
+            h->at.next = m->counter + 1;
+    }
+    if (h->missing == 0 || is_end_of_old_way(h, m))
+        finish(p, h, now);
+    return verdict;
+}
+
+static enum wend_hold_verdict accept_in_none(struct wend_hold_pool *p, struct wend_hold *h,
+                                             const struct wend_hold_message *m, wend_instant now);
+
+// The way that was left carries what is newer than the switch: it was taken again, and has brought
+// all that it had.
+static enum wend_hold_verdict turn_back(struct wend_hold_pool *p, struct wend_hold *h,
+                                        const struct wend_hold_message *m, wend_instant now)
+{
+    finish(p, h, now);
+    const enum wend_hold_verdict verdict = accept_in_none(p, h, m, now);
+    if (verdict == WEND_HOLD_TAKEN)
+        return verdict;
+    wend_hold_insert(p, h, m, now); // behind those that have just become ready
+    wend_hold_release_oldest(p, h);
+    return WEND_HOLD_TAKEN;
+}
+
+// A switch beyond the one that is waited for: from now on each gap is waited for.
+static bool is_second_switch(const struct wend_hold *h, const struct wend_hold_message *m)
+{
+    if (m->mark.kind == WEND_SWITCH_BOTH || is_other_way(m, &h->new_way))
+        return true;
+    return m->mark.kind == WEND_SWITCH_ENTER && m->pair == h->first.pair &&
+           m->mark.first > h->first.next;
+}
+
+static enum wend_hold_verdict accept_in_transit(struct wend_hold_pool *p, struct wend_hold *h,
+                                                const struct wend_hold_message *m, wend_instant now)
+{
+    const bool by_new = !is_other_way(m, &h->new_way);
+    if (by_new && m->pair == h->first.pair && m->counter >= h->at.next)
+        lower_first(h, m->counter);
+    if (wend_hold_is_before(place_of(m), h->first))
+        return accept_older_in_transit(p, h, m, now);
+    if (!by_new && m->pair == h->first.pair && !is_other_way(m, &h->way))
+        return turn_back(p, h, m, now);
+    if (is_second_switch(h, m)) {
+        start_sequence(h, m->mark.kind != WEND_SWITCH_NONE ? mark_of(m) : place_of(m), hold_time(h),
+                       now + WEND_HOLD_BOTH);
+        return accept_in_sequence(p, h, m, now);
+    }
+    if (m->mark.kind == WEND_SWITCH_ENTER && m->pair == h->first.pair)
+        lower_first(h, m->mark.first);
+    keep(p, h, m, now);
+    relieve(p, h, now);
+    if (h->mode == WEND_HOLD_TRANSIT && h->missing == 0)
+        finish(p, h, now);
+    return WEND_HOLD_TAKEN;
+}
+
+// ---- None ----
+
+static void pass(struct wend_hold *h, const struct wend_hold_message *m, wend_instant now)
+{
+    h->at = (struct wend_hold_place){m->pair, m->counter + 1};
+    h->way = m->way;
+    h->heard_at = now;
+}
+
+// Whether the way in use has said LEAVE and brought everything before it.
+static bool is_way_left(const struct wend_hold *h)
+{
+    return h->left.pair == h->at.pair && h->at.next <= h->left.next;
+}
+
+// Where the new way began, if messages below it may still be coming by another; else at.next.
+static uint64_t find_first(const struct wend_hold *h, const struct wend_hold_message *m)
+{
+    const bool left = is_way_left(h);
+    if (m->mark.kind == WEND_SWITCH_ENTER) {
+        const uint64_t first = m->mark.first < m->counter ? m->mark.first : m->counter;
+        return left && h->left.next == m->mark.first ? h->at.next : first;
+    }
+    if (is_other_way(m, &h->way))
+        return left ? h->at.next : m->counter;
+    // After its LEAVE the same way again: what lies between took another.
+    return left && !is_other_way(m, &h->left_way) ? m->counter : h->at.next;
+}
+
+// The first message of a newer pair. Returns whether older ones, of the pair before, may still be
+// coming by another way.
+static bool open_pair(struct wend_hold *h, const struct wend_hold_message *m, wend_instant now)
+{
+    const bool enters_at_once = m->mark.kind == WEND_SWITCH_ENTER && m->mark.first == 0;
+    const bool moved = is_other_way(m, &h->way) && now - h->heard_at < hold_time(h);
+    const bool older = h->at.pair != 0 && !is_way_left(h) && (enters_at_once || moved);
+    h->at = (struct wend_hold_place){m->pair, 0};
+    return older;
+}
+
+static enum wend_hold_verdict accept_both(struct wend_hold_pool *p, struct wend_hold *h,
+                                          const struct wend_hold_message *m, wend_instant now)
+{
+    const uint64_t first = m->mark.first < m->counter ? m->mark.first : m->counter;
+    // What is missing below was lost on the way in use; by another way, it may still come.
+    if (h->at.next < first && (!is_other_way(m, &h->way) || is_way_left(h)))
+        h->at.next = first;
+    start_sequence(h, (struct wend_hold_place){0}, hold_time(h), now + WEND_HOLD_BOTH);
+    return accept_in_sequence(p, h, m, now);
+}
+
+static enum wend_hold_verdict accept_in_none(struct wend_hold_pool *p, struct wend_hold *h,
+                                             const struct wend_hold_message *m, wend_instant now)
+{
+    if (wend_hold_is_before(place_of(m), h->at))
+        return straggle(h, m);
+    const bool fresh = m->pair > h->at.pair;
+    if (fresh && open_pair(h, m, now)) {
+        start_transit(h, m, 0, UINT64_MAX);
+        return accept_in_transit(p, h, m, now);
+    }
+    if (m->mark.kind == WEND_SWITCH_BOTH)
+        return accept_both(p, h, m, now);
+    if (fresh && m->mark.kind != WEND_SWITCH_ENTER && m->counter > 0) {
+        const wend_duration time = hold_time(h);
+        const wend_duration wait = time < WEND_HOLD_FRESH ? time : WEND_HOLD_FRESH;
+        start_sequence(h, place_of(m), wait, now + wait);
+        return accept_in_sequence(p, h, m, now);
+    }
+    const uint64_t first = find_first(h, m);
+    if (first > h->at.next) {
+        start_transit(h, m, first, first - h->at.next);
+        return accept_in_transit(p, h, m, now);
+    }
+    pass(h, m, now);
+    return WEND_HOLD_DELIVER;
+}
+
+enum wend_hold_verdict wend_hold_accept(struct wend_hold_pool *p, struct wend_hold *h,
+                                        const struct wend_hold_message *m, wend_instant now)
+{
+    enum wend_hold_verdict verdict = WEND_HOLD_NOTHING;
+    wend_assert(m->pair != 0 && wend_hold_has_room(p));
+    switch (h->mode) {
+    case WEND_HOLD_NONE: verdict = accept_in_none(p, h, m, now); break;
+    case WEND_HOLD_TRANSIT: verdict = accept_in_transit(p, h, m, now); break;
+    case WEND_HOLD_SEQUENCE: verdict = accept_in_sequence(p, h, m, now); break;
+    }
+    if (m->mark.kind == WEND_SWITCH_LEAVE && !wend_hold_is_before(mark_of(m), h->left)) {
+        h->left = mark_of(m);
+        h->left_way = m->way;
+    }
+    arm(p, h);
+    return verdict;
+}
+
+// ---- Time ----
+
+static void expire_sequence(struct wend_hold_pool *p, struct wend_hold *h, wend_instant now)
+{
+    while (h->count > 0 && p->cells[h->oldest].since + h->wait <= now) {
+        const struct wend_hold_cell *c = &p->cells[h->oldest];
+        h->at = (struct wend_hold_place){c->pair, c->counter + 1};
+        wend_hold_release_oldest(p, h);
+        h->waived = h->at;
+        advance(p, h);
+    }
+    if (h->until > now) {
+        finish_sequence_if_over(p, h, now);
+        return;
+    }
+    if (h->count > 0)
+        h->waived = h->top;
+    finish(p, h, now);
+}
+
+void wend_hold_expire(struct wend_hold_pool *p, wend_instant now)
+{
+    struct wend_heap_node *node;
+    while ((node = wend_heap_pop(&p->timers, now)) != NULL) {
+        struct wend_hold *h = WEND_HEAP_OWNER(node, struct wend_hold, timer);
+        if (h->mode == WEND_HOLD_TRANSIT) {
+            h->waived = h->top;
+            finish(p, h, now);
+        } else {
+            expire_sequence(p, h, now);
+        }
+        arm(p, h);
+    }
+}
