@@ -68,6 +68,7 @@ static void init(struct wend_node *n, struct wend_contact *c, uint32_t slot,
     wend_session_init(&c->session, &n->session_config, &buffers, remote);
     wend_session_set_floor(&c->session, &n->directory.seats[slot].label);
     wend_paths_init(&c->paths);
+    c->paths.preference = (enum wend_paths_preference)n->directory.seats[slot].prefer;
     c->wanted_at = n->now;
     c->tick_at = n->now + TICK;
     c->tell_at = WEND_NEVER;

@@ -192,6 +192,20 @@ void wend_node_set_stats(struct wend_node *n, struct wend_plane_stats *stats)
     n->stats = stats;
 }
 
+void wend_node_prefer(struct wend_node *n, uint32_t slot, enum wend_paths_preference what,
+                      wend_instant now)
+{
+    n->now = now;
+    if (slot >= n->directory.high || !n->directory.seats[slot].used)
+        return;
+    n->directory.seats[slot].prefer = (uint8_t)what;
+    struct wend_contact *c = wend_contact_of(n, slot);
+    if (c == NULL)
+        return;
+    wend_paths_prefer(&c->paths, what, now);
+    wend_contact_settle(n, c);
+}
+
 void wend_node_stream_opened(struct wend_node *n, uint32_t stream, wend_instant now)
 {
     wend_node_turn(n, now);

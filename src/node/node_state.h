@@ -52,6 +52,7 @@ struct wend_seat {
     bool told;        // the data plane knows the slot
     bool withheld;    // the server calls it removed; goes when its contact does
     uint8_t status;   // enum wend_status
+    uint8_t prefer;   // enum wend_paths_preference
     uint32_t contact; // 1 + index; 0: not in use
     uint32_t mark;    // of the last whole subscription that named it
     uint64_t epoch;
