@@ -6,7 +6,7 @@ devices that move.
                                 wan ==2 ms== server
     phone ---- cafe (NAT) -----/
 
-Two shared cores and namespaces: times are upper bounds. The exact ones come from `wend-sim --proof`.
+Namespaces and few cores: times are upper bounds. The exact ones come from `wend-sim --proof`.
 """
 import dataclasses
 import json

@@ -5,10 +5,12 @@
     crowd.py serve PORT
     crowd.py connect ADDRESS PORT COUNT
 
-The client prints `open COUNT` once all are open. Then, for each line on its standard input, it asks once on every connection and
-prints `alive N dead N ms LONGEST` when each has answered or 20 s have passed.
+The client prints `open COUNT` once all are open. Then, for each line on its standard input, it asks
+once on every connection and prints `alive N dead N ms LONGEST` when each has answered or 20 s have
+passed.
 """
 import asyncio
+import resource
 import sys
 import time
 
@@ -27,7 +29,7 @@ async def answer(reader, writer):
 
 
 async def serve(port):
-    server = await asyncio.start_server(answer, "::", port, backlog=4096)
+    server = await asyncio.start_server(answer, None, port, backlog=4096)
     print("ready", flush=True)
     async with server:
         await server.serve_forever()
@@ -60,6 +62,8 @@ async def connect(address, port, count):
 
 
 def main():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if sys.argv[1] == "serve":
         asyncio.run(serve(int(sys.argv[2])))
     else:

@@ -6,7 +6,8 @@
     flow.py receive PORT                         prints `got COUNT lost N doubled N reordered N
                                                  gap_ms N` every 100 ms in which something came
 
-`lost` is what is missing below the greatest number so far, `gap_ms` the longest time without a packet.
+`lost` is what is missing below the greatest number so far, `gap_ms` the longest time without a
+packet.
 """
 import signal
 import socket
