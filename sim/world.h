@@ -89,6 +89,7 @@ struct sim_device {
     struct wend_pin pins[SIM_PINS_MAX];
 
     uint32_t streams[SIM_STREAMS_MAX]; // open or being opened; 0: free
+    uint32_t broken;                   // one that turned out to be gone; 0: none
     int32_t slots[SIM_DEVICES_MAX];    // of the others; -1: not known
     uint16_t peers[WEND_SLOTS_MAX];    // and back
     uint8_t ways[SIM_DEVICES_MAX];     // user packets to it last took: 0 none, 1 relay, 2 direct

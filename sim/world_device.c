@@ -93,6 +93,7 @@ void sim_device_start(struct sim_world *w, struct sim_device *d)
     make_halves(w, d);
     make_node(w, d);
     memset(d->streams, 0, sizeof d->streams);
+    d->broken = 0;
     memset(d->ways, 0, sizeof d->ways);
     for (size_t i = 0; i < SIM_DEVICES_MAX; i++)
         d->slots[i] = -1;
