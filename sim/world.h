@@ -71,6 +71,7 @@ struct sim_device {
     uint32_t host, interface;
     uint32_t site, top;  // the site it is in, and that one's which hangs on the internet
     uint32_t generation; // of its addresses
+    uint32_t site_moves; // of its NAT's
     bool interface_down;
     int64_t clock_offset;
     uint32_t boots;

@@ -20,7 +20,7 @@ void sim_device_begin(struct sim_world *w, uint16_t index)
     d->running = d->interface_down = d->dirty = false;
     d->wakes = 0;
     d->restarts = d->tells = WEND_NEVER;
-    d->generation = d->boots = d->pin_count = 0;
+    d->generation = d->site_moves = d->boots = d->pin_count = 0;
     d->clock_offset = 0;
     d->udp_port = 41641;
     d->floor = 0;
