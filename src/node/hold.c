@@ -328,15 +328,12 @@ static uint64_t find_first(const struct wend_hold *h, const struct wend_hold_mes
     return left && !is_other_way(m, &h->left_way) ? m->counter : h->at.next;
 }
 
-// The first message of a newer pair. Returns whether older ones, of the pair before, may still be
-// coming by another way.
-static bool open_pair(struct wend_hold *h, const struct wend_hold_message *m, wend_instant now)
+// Whether messages of the pair before may still be coming by another way.
+static bool may_older_come(const struct wend_hold *h, const struct wend_hold_message *m,
+                           wend_instant now)
 {
-    const bool enters_at_once = m->mark.kind == WEND_SWITCH_ENTER && m->mark.first == 0;
-    const bool moved = is_other_way(m, &h->way) && now - h->heard_at < hold_time(h);
-    const bool older = h->at.pair != 0 && !is_way_left(h) && (enters_at_once || moved);
-    h->at = (struct wend_hold_place){m->pair, 0};
-    return older;
+    return h->at.pair != 0 && !is_way_left(h) && is_other_way(m, &h->way) &&
+           now - h->heard_at < hold_time(h);
 }
 
 static enum wend_hold_verdict accept_both(struct wend_hold_pool *p, struct wend_hold *h,
@@ -350,24 +347,42 @@ static enum wend_hold_verdict accept_both(struct wend_hold_pool *p, struct wend_
     return accept_in_sequence(p, h, m, now);
 }
 
+// The first message of a newer pair. Where it is the very first, only the rest of the older pair
+// may be missing; else what is below it: that came by another way, or by a longer one to this
+// machine.
+static enum wend_hold_verdict accept_fresh(struct wend_hold_pool *p, struct wend_hold *h,
+                                           const struct wend_hold_message *m, wend_instant now)
+{
+    const bool enters = m->mark.kind == WEND_SWITCH_ENTER;
+    const bool left = h->at.pair != 0 && is_way_left(h);
+    const bool older = may_older_come(h, m, now);
+    const uint64_t first = enters && m->mark.first < m->counter ? m->mark.first : m->counter;
+    const bool wait_for_older = older || (enters && h->at.pair != 0 && !left);
+    h->at = (struct wend_hold_place){m->pair, 0};
+    if (m->mark.kind == WEND_SWITCH_BOTH)
+        return accept_both(p, h, m, now);
+    if (first == 0 && !wait_for_older) {
+        pass(h, m, now);
+        return WEND_HOLD_DELIVER;
+    }
+    if (enters || older) {
+        start_transit(h, m, first, first == 0 ? UINT64_MAX : first);
+        return accept_in_transit(p, h, m, now);
+    }
+    const wend_duration wait = hold_time(h) < WEND_HOLD_FRESH ? hold_time(h) : WEND_HOLD_FRESH;
+    start_sequence(h, place_of(m), wait, now + wait);
+    return accept_in_sequence(p, h, m, now);
+}
+
 static enum wend_hold_verdict accept_in_none(struct wend_hold_pool *p, struct wend_hold *h,
                                              const struct wend_hold_message *m, wend_instant now)
 {
     if (wend_hold_is_before(place_of(m), h->at))
         return straggle(h, m);
-    const bool fresh = m->pair > h->at.pair;
-    if (fresh && open_pair(h, m, now)) {
-        start_transit(h, m, 0, UINT64_MAX);
-        return accept_in_transit(p, h, m, now);
-    }
+    if (m->pair > h->at.pair)
+        return accept_fresh(p, h, m, now);
     if (m->mark.kind == WEND_SWITCH_BOTH)
         return accept_both(p, h, m, now);
-    if (fresh && m->mark.kind != WEND_SWITCH_ENTER && m->counter > 0) {
-        const wend_duration time = hold_time(h);
-        const wend_duration wait = time < WEND_HOLD_FRESH ? time : WEND_HOLD_FRESH;
-        start_sequence(h, place_of(m), wait, now + wait);
-        return accept_in_sequence(p, h, m, now);
-    }
     const uint64_t first = find_first(h, m);
     if (first > h->at.next) {
         start_transit(h, m, first, first - h->at.next);

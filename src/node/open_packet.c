@@ -10,6 +10,15 @@
 #include "wire/frame.h"
 #include "wire/ip.h"
 
+// A message that is being taken.
+struct arrival {
+    struct wend_open_receiver *r;
+    uint64_t counter;
+    wend_instant now;
+    struct wend_hold_way way;
+    bool moved; // it is not the way in use
+};
+
 static enum wend_open_verdict drop(struct wend_open *o, enum wend_drop reason)
 {
     wend_drops_add(&o->drops, reason);
@@ -86,20 +95,19 @@ static void hear(struct wend_open *o, struct wend_open_receiver *r)
     wend_open_say_receiver(o, r);
 }
 
-static void count_way(struct wend_plane_stats *stats, const struct wend_hold_message *m)
+static void count_way(struct wend_plane_stats *stats, const struct arrival *a)
 {
-    struct wend_plane_way *way = &stats->ways[m->way.kind - 1];
+    struct wend_plane_way *way = &stats->ways[a->way.kind - 1];
     add(&way->count, 1);
-    if (m->counter >= atomic_load_explicit(&way->highest, memory_order_relaxed))
-        set(&way->highest, m->counter + 1);
+    if (a->counter >= atomic_load_explicit(&way->highest, memory_order_relaxed))
+        set(&way->highest, a->counter + 1);
 }
 
-static void count_opened(struct wend_plane_stats *stats, const struct wend_hold_way *way,
-                         wend_instant now)
+static void count_opened(struct wend_plane_stats *stats, const struct arrival *a)
 {
-    const bool relayed = way->kind == 1 + WEND_WAY_RELAY;
+    const bool relayed = a->way.kind == 1 + WEND_WAY_RELAY;
     add(relayed ? &stats->received_relay : &stats->received_direct, 1);
-    atomic_store_explicit(&stats->last_any_received, now, memory_order_relaxed);
+    atomic_store_explicit(&stats->last_any_received, a->now, memory_order_relaxed);
 }
 
 static void count_delivered(struct wend_plane_stats *stats, size_t len, wend_instant now)
@@ -127,115 +135,117 @@ static void fill_batch(struct wend_open *o, wend_instant now)
     }
 }
 
-static enum wend_hold_verdict order(struct wend_open *o, const struct wend_hold_message *m,
-                                    wend_instant now)
+static enum wend_hold_verdict ask_hold(struct wend_open *o, const struct arrival *a,
+                                       struct wend_switch mark, struct wend_bytes packet)
 {
-    struct wend_hold *h = &o->peers[m->slot].hold;
-    if (wend_hold_pass(h, m, now))
-        return WEND_HOLD_DELIVER;
-    return wend_hold_accept(&o->pool, h, m, now);
-}
-
-// Messages without a packet have their place in the order too.
-static void take_empty(struct wend_open *o, const struct wend_hold_message *m, wend_instant now)
-{
-    (void)order(o, m, now);
-    fill_batch(o, now);
-}
-
-static void take_switch(struct wend_open *o, struct wend_open_receiver *r,
-                        const struct wend_hold_message *m, wend_instant now)
-{
-    take_empty(o, m, now);
-    if (m->mark.kind == WEND_SWITCH_LEAVE)
-        return;
-    r->switch_seen = m->mark.first;
-    r->say_switch_seen = true;
-    wend_open_say_receiver(o, r);
+    const struct wend_hold_message m = {.slot = a->r->slot,
+                                        .pair = a->r->pair,
+                                        .counter = a->counter,
+                                        .way = a->way,
+                                        .mark = mark,
+                                        .packet = packet};
+    return wend_hold_accept(&o->pool, &o->peers[m.slot].hold, &m, a->now);
 }
 
 // One too long for a cell goes out at once, and its place in the order is kept without it.
-static enum wend_hold_verdict order_packet(struct wend_open *o, struct wend_hold_message *m,
-                                           struct wend_bytes packet, wend_instant now)
+static enum wend_hold_verdict order(struct wend_open *o, const struct arrival *a,
+                                    struct wend_bytes packet)
 {
-    if (packet.len <= WEND_HOLD_CELL_LEN) {
-        m->packet = packet;
-        return order(o, m, now);
-    }
-    (void)order(o, m, now);
+    const struct wend_switch none = {0};
+    struct wend_hold *h = &o->peers[a->r->slot].hold;
+    if (!a->moved && wend_hold_pass(h, a->r->pair, a->counter, a->now))
+        return WEND_HOLD_DELIVER;
+    if (packet.len <= WEND_HOLD_CELL_LEN)
+        return ask_hold(o, a, none, packet);
+    (void)ask_hold(o, a, none, (struct wend_bytes){0});
     return WEND_HOLD_DELIVER;
 }
 
-static enum wend_open_verdict take_packet(struct wend_open *o, struct wend_hold_message *m,
-                                          uint8_t *at, size_t len, wend_instant now)
+// Messages without a packet have their place in the order too.
+static void take_empty(struct wend_open *o, const struct arrival *a, struct wend_switch mark)
 {
-    struct wend_plane_stats *stats = &o->config.stats[m->slot];
-    if (o->peers[m->slot].watched)
-        wend_open_say_traffic(o, m->slot);
-    const enum wend_hold_verdict verdict = order_packet(o, m, (struct wend_bytes){at, len}, now);
+    (void)ask_hold(o, a, mark, (struct wend_bytes){0});
+    fill_batch(o, a->now);
+}
+
+static void take_switch(struct wend_open *o, const struct arrival *a, struct wend_switch mark)
+{
+    take_empty(o, a, mark);
+    if (mark.kind == WEND_SWITCH_LEAVE)
+        return;
+    a->r->switch_seen = mark.first;
+    a->r->say_switch_seen = true;
+    wend_open_say_receiver(o, a->r);
+}
+
+static enum wend_open_verdict take_packet(struct wend_open *o, const struct arrival *a, uint8_t *at,
+                                          size_t len)
+{
+    const uint32_t slot = a->r->slot;
+    struct wend_plane_stats *stats = &o->config.stats[slot];
+    if (o->peers[slot].watched)
+        wend_open_say_traffic(o, slot);
+    const enum wend_hold_verdict verdict = order(o, a, (struct wend_bytes){at, len});
     if (verdict == WEND_HOLD_TAKEN) {
         add(&stats->held, 1);
-        fill_batch(o, now);
+        fill_batch(o, a->now);
         return WEND_OPEN_HELD;
     }
     if (verdict == WEND_HOLD_LATE)
         add(&stats->late, 1);
-    count_delivered(stats, len, now);
+    count_delivered(stats, len, a->now);
     wend_assert(wend_coalesce_add(&o->batch, at, len));
-    fill_batch(o, now);
+    fill_batch(o, a->now);
     return WEND_OPEN_PACKET;
 }
 
 // ---- Messages ----
 
-static enum wend_open_verdict drop_seen(struct wend_open *o, const struct wend_open_receiver *r,
-                                        uint64_t counter)
+static enum wend_open_verdict drop_seen(struct wend_open *o, const struct arrival *a)
 {
-    if (!wend_replay_is_too_old(&r->keys.replay, counter))
-        add(&o->config.stats[r->slot].duplicated, 1);
+    if (!wend_replay_is_too_old(&a->r->keys.replay, a->counter))
+        add(&o->config.stats[a->r->slot].duplicated, 1);
     return drop(o, WEND_DROP_REPLAYED);
 }
 
-static enum wend_open_verdict take_inner(struct wend_open *o, struct wend_open_receiver *r,
-                                         struct wend_hold_message *m, struct wend_bytes inner,
-                                         uint8_t *at, wend_instant now)
+// `at` is where `inner` lies, writable.
+static enum wend_open_verdict take_inner(struct wend_open *o, const struct arrival *a, uint8_t *at,
+                                         struct wend_bytes inner)
 {
     struct wend_ip ip;
-    if (inner.len == 0 || (inner.at[0] == 1 && wend_switch_read(inner, &m->mark) == 0)) {
-        if (inner.len == 0)
-            take_empty(o, m, now);
-        else
-            take_switch(o, r, m, now);
+    struct wend_switch mark = {0};
+    const enum wend_drop reason = judge(o, a->r->slot, inner, &ip);
+    if (reason == WEND_DROP_NONE)
+        return take_packet(o, a, at, ip.len);
+    if (inner.len > 0 && wend_switch_read(inner, &mark) == 0) {
+        take_switch(o, a, mark);
         return WEND_OPEN_KEEPALIVE;
     }
-    const enum wend_drop reason = judge(o, r->slot, inner, &ip);
-    if (reason == WEND_DROP_NONE)
-        return take_packet(o, m, at, ip.len, now);
-    take_empty(o, m, now);
-    return drop(o, reason);
+    take_empty(o, a, mark);
+    return inner.len == 0 ? WEND_OPEN_KEEPALIVE : drop(o, reason);
 }
 
-static enum wend_open_verdict open_message(struct wend_open *o, struct wend_open_receiver *r,
-                                           struct wend_hold_message *m, uint8_t *message,
-                                           size_t len, wend_instant now)
+static enum wend_open_verdict open_message(struct wend_open *o, struct arrival *a, uint8_t *message,
+                                           size_t len)
 {
     struct wend_bytes inner;
+    struct wend_open_receiver *const r = a->r;
     struct wend_plane_stats *stats = &o->config.stats[r->slot];
     const struct wend_open_peer *peer = &o->peers[r->slot];
-    const enum wend_drop reason = wend_data_unseal(&r->keys, message, len, &m->counter, &inner);
+    const enum wend_drop reason = wend_data_unseal(&r->keys, message, len, &a->counter, &inner);
     if (reason != WEND_DROP_NONE)
         return drop(o, reason);
     if (r->pair == 0)
         hear(o, r);
-    m->pair = r->pair;
     if (r->pair == peer->pairs)
-        count_way(stats, m);
-    if (peer->hold.at.pair != 0 && !wend_hold_same_way(&m->way, &peer->hold.way))
+        count_way(stats, a);
+    a->moved = !wend_hold_same_way(&a->way, &peer->hold.way);
+    if (a->moved && peer->hold.at.pair != 0)
         wend_open_grow_window(o, r);
-    if (!wend_replay_accept(&r->keys.replay, m->counter))
-        return drop_seen(o, r, m->counter);
-    count_opened(stats, &m->way, now);
-    return take_inner(o, r, m, inner, message + WEND_DATA_HEADROOM, now);
+    if (!wend_replay_accept(&r->keys.replay, a->counter))
+        return drop_seen(o, a);
+    count_opened(stats, a);
+    return take_inner(o, a, message + WEND_DATA_HEADROOM, inner);
 }
 
 enum wend_open_verdict wend_open_datagram(struct wend_open *o, const struct wend_datagram *way,
@@ -253,11 +263,12 @@ enum wend_open_verdict wend_open_datagram(struct wend_open *o, const struct wend
         return drop(o, WEND_DROP_WRONG_SOURCE);
     if (wend_open_room(o) == 0)
         return WEND_OPEN_FULL;
-    struct wend_hold_message m = {.slot = r->slot,
-                                  .way = {.remote = way->remote,
-                                          .stream = way->stream,
-                                          .kind = 1 + (framed ? WEND_WAY_RELAY : WEND_WAY_DIRECT)}};
-    return open_message(o, r, &m, message, message_len, now);
+    struct arrival a = {.r = r,
+                        .now = now,
+                        .way = {.remote = way->remote,
+                                .stream = way->stream,
+                                .kind = 1 + (framed ? WEND_WAY_RELAY : WEND_WAY_DIRECT)}};
+    return open_message(o, &a, message, message_len);
 }
 
 // ---- The batch ----

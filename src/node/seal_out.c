@@ -57,8 +57,6 @@ static void append(struct wend_seal *s, const struct wend_seal_slot *p,
     run->len += len;
     run->count++;
     out->len += len;
-    wend_seal_add(
-        &s->config.stats[slot].sent_ways[way->channel != 0 ? WEND_WAY_RELAY : WEND_WAY_DIRECT], 1);
 }
 
 // ---- Messages ----
@@ -78,32 +76,47 @@ static void mind_wear(struct wend_seal *s, struct wend_seal_slot *p)
     wend_seal_say(s, wend_seal_number(s, p), WEND_SEAL_SAY_EXHAUSTED);
 }
 
-size_t wend_seal_put_with(struct wend_seal *s, const struct wend_seal_slot *p,
+static inline size_t seal(struct wend_seal *s, const struct wend_seal_slot *p,
                           struct wend_sender *sender, const struct wend_plane_path *way, size_t len,
                           struct wend_seal_out *out)
 {
+    uint8_t *const datagram = out->at + out->len;
+    const size_t frame = frame_len(way);
     const size_t message_len =
-        wend_data_seal(sender, wend_seal_place(way, out), len, s->config.mtu);
+        wend_data_seal(sender, datagram + frame + WEND_DATA_HEADROOM, len, s->config.mtu);
     if (message_len == 0)
         return 0;
-    if (way->channel != 0)
-        wend_frame_write_header(out->at + out->len, way->channel);
-    append(s, p, way, frame_len(way) + message_len, out);
-    return frame_len(way) + message_len;
+    if (frame != 0)
+        wend_frame_write_header(datagram, way->channel);
+    append(s, p, way, frame + message_len, out);
+    return frame + message_len;
 }
 
 size_t wend_seal_put(struct wend_seal *s, struct wend_seal_slot *p,
                      const struct wend_plane_path *way, size_t len, struct wend_seal_out *out)
 {
-    struct wend_plane_stats *stats = &s->config.stats[wend_seal_number(s, p)];
-    const size_t sealed = wend_seal_put_with(s, p, &p->sender, way, len, out);
+    const size_t sealed = seal(s, p, &p->sender, way, len, out);
     mind_wear(s, p);
-    if (sealed == 0) {
+    if (sealed == 0)
         exhausted(s, p);
-        return 0;
-    }
-    atomic_store_explicit(&stats->next_counter, p->sender.counter, memory_order_relaxed);
     return sealed;
+}
+
+size_t wend_seal_put_with(struct wend_seal *s, const struct wend_seal_slot *p,
+                          struct wend_sender *sender, const struct wend_plane_path *way, size_t len,
+                          struct wend_seal_out *out)
+{
+    return seal(s, p, sender, way, len, out);
+}
+
+void wend_seal_count(struct wend_seal *s, const struct wend_seal_slot *p,
+                     const struct wend_plane_path *way, uint64_t messages)
+{
+    struct wend_plane_stats *stats = &s->config.stats[wend_seal_number(s, p)];
+    wend_seal_add(&stats->sent_ways[way->channel != 0 ? WEND_WAY_RELAY : WEND_WAY_DIRECT],
+                  messages);
+    if (p->keyed)
+        atomic_store_explicit(&stats->next_counter, p->sender.counter, memory_order_relaxed);
 }
 
 void wend_seal_copy(struct wend_seal *s, const struct wend_seal_slot *p, size_t at, size_t len,
@@ -122,6 +135,7 @@ void wend_seal_double(struct wend_seal *s, struct wend_seal_slot *p, size_t at, 
                       wend_instant now, struct wend_seal_out *out)
 {
     const size_t end = out->len;
+    uint64_t copies = 0;
     s->serial++;
     while (at < end) {
         const size_t len = end - at < segment ? end - at : segment;
@@ -132,6 +146,8 @@ void wend_seal_double(struct wend_seal *s, struct wend_seal_slot *p, size_t at, 
             break;
         wend_seal_copy(s, p, at, len, &p->path, &p->also, out);
         at += len;
+        copies++;
     }
     s->serial++;
+    wend_seal_count(s, p, &p->also, copies);
 }

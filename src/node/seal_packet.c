@@ -41,6 +41,7 @@ static void count_sent(struct wend_seal *s, struct wend_seal_slot *p, struct tal
     struct wend_plane_stats *stats = &s->config.stats[wend_seal_number(s, p)];
     if (sent.packets == 0)
         return;
+    wend_seal_count(s, p, &p->path, sent.packets);
     wend_seal_add(&stats->sent_packets, sent.packets);
     wend_seal_add(&stats->sent_bytes, sent.bytes);
     atomic_store_explicit(&stats->last_sent, now, memory_order_relaxed);
@@ -84,7 +85,8 @@ static bool flush_slot(struct wend_seal *s, struct wend_seal_slot *p, wend_insta
     if (p->keepalive && wend_seal_is_ready(p)) {
         if (!wend_seal_has_room_for(p, out, 1, 0))
             return false;
-        (void)seal_one(s, p, 0, now, out);
+        if (seal_one(s, p, 0, now, out))
+            wend_seal_count(s, p, &p->path, 1);
     }
     return true;
 }

@@ -6,6 +6,7 @@
 //   seal_queue.c   packets that wait: cells from one pool, a list a slot; early data
 //   seal_out.c     the out buffer: seal a message where it lies, append it to a run, double it
 //   seal_switch.c  the peer is told when messages take another way
+//   seal_answer.c  ICMP errors for the host
 //   seal_packet.c  the packet path: find, split, judge, seal; flush
 #ifndef WEND_NODE_SEAL_STATE_H
 #define WEND_NODE_SEAL_STATE_H
@@ -146,6 +147,9 @@ size_t wend_seal_put(struct wend_seal *s, struct wend_seal_slot *p,
 size_t wend_seal_put_with(struct wend_seal *s, const struct wend_seal_slot *p,
                           struct wend_sender *sender, const struct wend_plane_path *way, size_t len,
                           struct wend_seal_out *out);
+// `messages` were put or copied for `way`: for the node's eyes, once for many.
+void wend_seal_count(struct wend_seal *s, const struct wend_seal_slot *p,
+                     const struct wend_plane_path *way, uint64_t messages);
 // Appends a copy of the datagram of `len` bytes at `at`, which is for `from`, for `to`.
 void wend_seal_copy(struct wend_seal *s, const struct wend_seal_slot *p, size_t at, size_t len,
                     const struct wend_plane_path *from, const struct wend_plane_path *to,

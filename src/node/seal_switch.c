@@ -121,8 +121,10 @@ static void say_leave(struct wend_seal *s, struct wend_seal_slot *p,
     s->serial++;
     write_switch(way, WEND_SWITCH_LEAVE, sender->counter + 1, out);
     const size_t len = wend_seal_put_with(s, p, sender, way, WEND_SWITCH_LEN, out);
-    if (len > 0)
+    if (len > 0) {
         wend_seal_copy(s, p, at, len, way, way, out);
+        wend_seal_count(s, p, way, 2);
+    }
     s->serial++;
 }
 
@@ -136,9 +138,11 @@ static bool say(struct wend_seal *s, struct wend_seal_slot *p, enum wend_switch_
     const size_t len = wend_seal_put(s, p, &p->path, WEND_SWITCH_LEN, out);
     if (len == 0)
         return false;
+    wend_seal_count(s, p, &p->path, 1);
     s->serial++;
     if (wend_seal_is_doubled(p)) {
         wend_seal_copy(s, p, at, len, &p->path, &p->also, out);
+        wend_seal_count(s, p, &p->also, 1);
         s->serial++;
     }
     return true;

@@ -287,6 +287,34 @@ static void test_voided(void **state)
     assert_int_equal(world.hosts[high].plane.early_refused, 1);
 }
 
+// The answer is lost, and the other side comes to begin a handshake of its own, which says what it
+// took before: the yielding side does not send it again.
+static void test_accepted_told_later(void **state)
+{
+    (void)state;
+    world.direct_cut = true;
+    all_up();
+    const size_t low =
+        memcmp(world.hosts[0].identity.public_key, world.hosts[1].identity.public_key, 32) < 0 ? 0
+                                                                                               : 1;
+    const size_t high = 1 - low;
+    say(high, low, 2);
+    const struct message first = initiation(high, low);
+    contact(high, low)->calling = false;
+    world.flight_count = 0;
+    hand_over(high, low, &first);
+    each_once(low, 2, 1);
+    world.flight_count = 0; // with the answer
+    wend_contact_start(world.hosts[low].node, contact(low, high));
+    wend_contact_settle(world.hosts[low].node, contact(low, high));
+    const struct message second = initiation(low, high);
+    hand_over(low, high, &second);
+    assert_int_equal(world.hosts[high].plane.early_done, 1);
+    run(WEND_S(2));
+    each_once(low, 2, 1);
+    assert_int_equal(world.hosts[high].plane.early_refused, 0);
+}
+
 // --- what is not to be had ---
 
 static bool all_is_lost(const struct flight *f)
@@ -365,6 +393,7 @@ int main(void)
         WITH(test_clock_back_across_a_restart),
         WITH(test_both_begin),
         WITH(test_voided),
+        WITH(test_accepted_told_later),
         WITH(test_gave_up),
         WITH(test_peer_comes_online),
         WITH(test_preshared),

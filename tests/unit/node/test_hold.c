@@ -69,7 +69,8 @@ static void give(struct fixture *f, uint32_t pair, uint64_t counter, int way,
     wend_put_u32(packet, number);
     if (mark.kind == WEND_SWITCH_NONE)
         m.packet = WEND_BYTES(packet);
-    const enum wend_hold_verdict v = wend_hold_pass(&f->hold, &m, WEND_MS(ms))
+    const bool plain = m.packet.len > 0 && wend_hold_same_way(&m.way, &f->hold.way);
+    const enum wend_hold_verdict v = plain && wend_hold_pass(&f->hold, pair, counter, WEND_MS(ms))
                                          ? WEND_HOLD_DELIVER
                                          : wend_hold_accept(f->pool, &f->hold, &m, WEND_MS(ms));
     assert_true(v != WEND_HOLD_NOTHING);
@@ -429,39 +430,6 @@ static void a_peer_full_of_held_ones_is_relieved_in_order(void **state)
     expect(f, "L2");
 }
 
-static void the_pool_is_bounded(void **state)
-{
-    struct fixture *f = *state;
-    static struct wend_hold holds[WEND_HOLD_CELLS / (WEND_HOLD_PEER_MAX - 1) + 1];
-    uint8_t bytes[4] = {0};
-    uint32_t slot, taken = 0, out = 0;
-    size_t len;
-    memset(holds, 0, sizeof holds);
-    for (uint32_t i = 0; wend_hold_has_room(f->pool); i++)
-        for (uint64_t c = 0; c < WEND_HOLD_PEER_MAX && wend_hold_has_room(f->pool); c++, taken++) {
-            const struct wend_hold_message m = {.slot = i,
-                                                .pair = 1,
-                                                .counter = c == 0 ? 0 : c + 1,
-                                                .way = ways[c == 0 ? A : B],
-                                                .packet = WEND_BYTES(bytes)};
-            assert_int_equal(wend_hold_accept(f->pool, &holds[i], &m, 5),
-                             c == 0 ? WEND_HOLD_DELIVER : WEND_HOLD_TAKEN);
-            taken -= c == 0;
-        }
-    assert_int_equal(taken, WEND_HOLD_CELLS);
-    assert_true(wend_hold_has_ready(f->pool)); // of whom took the last one
-    while (wend_hold_next(f->pool, &slot, &len) != NULL)
-        out++;
-    wend_hold_return(f->pool);
-    assert_true(wend_hold_has_room(f->pool));
-    assert_int_equal(f->pool->taken, WEND_HOLD_CELLS - out);
-    wend_hold_expire(f->pool, WEND_S(1));
-    while (wend_hold_next(f->pool, &slot, &len) != NULL)
-        out++;
-    wend_hold_return(f->pool);
-    assert_int_equal(out, WEND_HOLD_CELLS);
-}
-
 static void a_peer_gone_leaves_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -496,7 +464,6 @@ int main(void)
         TEST(a_newer_pair_waits_behind_a_transit),
         TEST(a_pair_that_begins_on_another_way_waits_for_the_older),
         TEST(a_peer_full_of_held_ones_is_relieved_in_order),
-        TEST(the_pool_is_bounded),
         TEST(a_peer_gone_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
