@@ -246,6 +246,8 @@ struct wend_address sim_place_public(uint16_t device, uint32_t generation);
 
 void sim_flow_begin(struct sim_world *w, uint32_t index, const struct sim_flow_plan *plan);
 void sim_flow_expire(struct sim_world *w, struct sim_flow *f);
+// The device has been started anew: what it got before is another's.
+void sim_flow_forget(struct sim_world *w, const struct sim_device *d);
 void sim_flow_send(struct sim_world *w, struct sim_flow *f);
 void sim_flow_arm(struct sim_world *w, struct sim_flow *f);
 // An IP packet that device `d` gives to its host.

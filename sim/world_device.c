@@ -102,6 +102,7 @@ void sim_device_start(struct sim_world *w, struct sim_device *d)
         wend_node_restore_pin(d->node, &d->pins[i]);
     wend_node_set_stats(d->node, d->stats);
     sim_device_tell_interfaces(w, d);
+    sim_flow_forget(w, d);
     wend_node_start(d->node, w->now);
     sim_device_drain(w, d);
 }

@@ -32,6 +32,17 @@ void sim_flow_begin(struct sim_world *w, uint32_t index, const struct sim_flow_p
     sim_flow_arm(w, f);
 }
 
+void sim_flow_forget(struct sim_world *w, const struct sim_device *d)
+{
+    for (uint32_t i = 0; i < w->flow_count && d->boots > 1; i++) {
+        struct sim_flow *f = &w->flows[i];
+        if (f->plan.to != d->index)
+            continue;
+        memset(f->seen, 0, (f->sent / 64 + 1) * sizeof f->seen[0]);
+        f->highest = 0;
+    }
+}
+
 void sim_flow_arm(struct sim_world *w, struct sim_flow *f)
 {
     sim_world_arm(w, &f->actor, f->next);
