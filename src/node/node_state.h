@@ -243,7 +243,7 @@ struct wend_node {
     struct wend_address servers[WEND_RECORD_SERVERS_MAX][WEND_LEG_ADDRESSES_MAX];
     size_t server_addresses[WEND_RECORD_SERVERS_MAX];
     bool registered, ready;
-    bool registering;                        // Configuration is under way
+    bool registering; // Configuration is under way
     uint32_t configuration_id;
     wend_instant register_at, registered_at; // WEND_NEVER: not due; when it was sent last
     struct wend_datagram route;
@@ -298,6 +298,12 @@ static inline void wend_node_drop(struct wend_node *n, enum wend_drop reason)
 }
 
 // --- node.c ---
+
+// A map in memory that is zero already, as the owner gives it: none of it is touched.
+static inline struct wend_map wend_node_map(struct wend_map_entry *entries, uint32_t capacity)
+{
+    return (struct wend_map){.entries = entries, .mask = capacity - 1};
+}
 
 static inline uint64_t wend_node_unix_seconds(const struct wend_node *n)
 {
