@@ -82,12 +82,10 @@ void sim_device_send_runs(struct sim_world *w, struct sim_device *d, struct wend
 
 static void flush(struct sim_world *w, struct sim_device *d)
 {
-    struct wend_seal_out out = {.at = w->out, .capacity = sizeof w->out};
-
     while (!wend_seal_is_flushed(d->seal)) {
-        const bool done = wend_seal_flush(d->seal, w->now, &out);
-        wend_assert(done || out.count > 0);
-        sim_device_send_runs(w, d, &out);
+        const bool done = wend_seal_flush(d->seal, w->now, &w->out);
+        wend_assert(done || w->out.count > 0);
+        sim_device_send_runs(w, d, &w->out);
     }
 }
 
