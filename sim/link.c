@@ -132,7 +132,7 @@ int wend_link_configure(struct wend_link *l, const struct wend_link_config *conf
 int wend_link_init(struct wend_link *l, const struct wend_link_config *config,
                    struct wend_link_slot *slots, size_t slot_max)
 {
-    wend_assert(slots != NULL && slot_max > 0);
+    wend_assert((slots != NULL) == (slot_max > 0));
     if (!config_fits(config))
         return -EINVAL;
     *l = (struct wend_link){
@@ -173,23 +173,30 @@ static bool lost_in_burst(struct wend_link *l)
     return l->in_burst && chance(l, c->burst_loss_ppm);
 }
 
-static void schedule(struct wend_link *l, uint32_t token)
+// When the packet that was transmitted last comes out.
+static wend_instant draw_delivery(struct wend_link *l)
 {
     const struct wend_link_config *c = &l->config;
-    struct wend_link_slot slot = {
-        .deliver_at = l->busy_until + c->delay + draw_jitter(l),
+    wend_instant at = l->busy_until + c->delay + draw_jitter(l);
+    const bool ordered = c->keep_order || c->jitter == 0;
+    if (ordered && at < l->last_at)
+        at = l->last_at;
+    if (chance(l, c->reorder_ppm)) {
+        at += c->reorder_delay;
+        l->counters.reordered++;
+    } else if (at > l->last_at) {
+        l->last_at = at;
+    }
+    return at;
+}
+
+static void schedule(struct wend_link *l, uint32_t token)
+{
+    const struct wend_link_slot slot = {
+        .deliver_at = draw_delivery(l),
         .order = l->next_order++,
         .token = token,
     };
-    const bool ordered = c->keep_order || c->jitter == 0;
-    if (ordered && slot.deliver_at < l->last_at)
-        slot.deliver_at = l->last_at;
-    if (chance(l, c->reorder_ppm)) {
-        slot.deliver_at += c->reorder_delay;
-        l->counters.reordered++;
-    } else if (slot.deliver_at > l->last_at) {
-        l->last_at = slot.deliver_at;
-    }
     heap_push(l, &slot);
 }
 
@@ -201,7 +208,7 @@ static uint64_t *find_drop(struct wend_link *l, size_t len, wend_instant now)
         return &l->counters.dropped_down;
     if (c->mtu_bytes > 0 && len > c->mtu_bytes)
         return &l->counters.dropped_mtu;
-    if (l->slot_count == l->slot_max)
+    if (l->slots != NULL && l->slot_count == l->slot_max)
         return &l->counters.dropped_full;
     if (!transmit(l, len, now))
         return &l->counters.dropped_queue;
@@ -213,7 +220,8 @@ static uint64_t *find_drop(struct wend_link *l, size_t len, wend_instant now)
     return NULL;
 }
 
-int wend_link_push(struct wend_link *l, size_t len, uint32_t token, wend_instant now)
+// Counts the packet; 1 if it passes, else what push returns for it.
+static int admit(struct wend_link *l, size_t len, wend_instant now)
 {
     wend_assert(len <= WEND_LINK_LEN_MAX);
     l->counters.pushed++;
@@ -225,6 +233,29 @@ int wend_link_push(struct wend_link *l, size_t len, uint32_t token, wend_instant
     }
     l->counters.passed++;
     l->counters.passed_bytes += len;
+    return 1;
+}
+
+int wend_link_pass(struct wend_link *l, size_t len, wend_instant now, wend_instant ret_at[static 2])
+{
+    const int admitted = admit(l, len, now);
+    if (admitted != 1)
+        return admitted;
+    ret_at[0] = draw_delivery(l);
+    l->counters.delivered++;
+    if (!chance(l, l->config.duplicate_ppm))
+        return 1;
+    ret_at[1] = draw_delivery(l);
+    l->counters.duplicated++;
+    l->counters.delivered++;
+    return 2;
+}
+
+int wend_link_push(struct wend_link *l, size_t len, uint32_t token, wend_instant now)
+{
+    const int admitted = admit(l, len, now);
+    if (admitted != 1)
+        return admitted;
     schedule(l, token);
     if (!chance(l, l->config.duplicate_ppm) || l->slot_count == l->slot_max)
         return 1;

@@ -96,8 +96,9 @@ struct wend_link {
     size_t slot_max;
 };
 
-// The link is up and empty. `slots` stays the caller's and must outlive the link. Returns 0, or
-// -EINVAL for a chance, a queue or a duration beyond its WEND_LINK_*_MAX, or a negative duration.
+// The link is up and empty. `slots` stays the caller's and must outlive the link; NULL for a link
+// that is only asked by wend_link_pass. Returns 0, or -EINVAL for a chance, a queue or a duration
+// beyond its WEND_LINK_*_MAX, or a negative duration.
 int wend_link_init(struct wend_link *l, const struct wend_link_config *config,
                    struct wend_link_slot *slots, size_t slot_max);
 
@@ -113,6 +114,11 @@ void wend_link_set_down(struct wend_link *l, bool down);
 // Returns how many times `token` will come out of pop: 0 (dropped, see the counters), 1 or 2;
 //   -EMSGSIZE  dropped, longer than mtu_bytes, and the configuration asks for a report
 int wend_link_push(struct wend_link *l, size_t len, uint32_t token, wend_instant now);
+
+// The same for an owner that keeps its own queue of what is in flight: `ret_at` says when each copy
+// comes out; nothing is held under a token. Do not mix with push on one link.
+int wend_link_pass(struct wend_link *l, size_t len, wend_instant now,
+                   wend_instant ret_at[static 2]);
 
 // Takes the earliest packet that is due at `now`; false if there is none.
 bool wend_link_pop(struct wend_link *l, wend_instant now, uint32_t *ret_token);

@@ -19,6 +19,7 @@ const char *wend_drop_name(enum wend_drop drop)
     case WEND_DROP_NOT_ALLOWED: return "not-allowed";
     case WEND_DROP_WRONG_SOURCE: return "wrong-source";
     case WEND_DROP_EXPIRED: return "expired";
+    case WEND_DROP_TOO_BIG: return "too-big";
     case WEND_DROP_COUNT: break;
     }
     wend_assert_failed("a drop reason", __FILE__, __LINE__);

@@ -24,6 +24,7 @@ enum wend_drop {
     WEND_DROP_NOT_ALLOWED,     // understood and refused: no permission
     WEND_DROP_WRONG_SOURCE,    // from an address that does not own what it names
     WEND_DROP_EXPIRED,         // key, lease or record out of time
+    WEND_DROP_TOO_BIG,         // longer than its path carries, and not to be cut
     WEND_DROP_COUNT,
 };
 

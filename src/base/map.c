@@ -10,8 +10,13 @@
 
 void wend_map_init(struct wend_map *m, struct wend_map_entry *entries, uint32_t capacity)
 {
-    wend_assert(capacity >= 2 && (capacity & (capacity - 1)) == 0);
     memset(entries, 0, capacity * sizeof(*entries));
+    wend_map_init_zeroed(m, entries, capacity);
+}
+
+void wend_map_init_zeroed(struct wend_map *m, struct wend_map_entry *entries, uint32_t capacity)
+{
+    wend_assert(capacity >= 2 && (capacity & (capacity - 1)) == 0);
     *m = (struct wend_map){.entries = entries, .mask = capacity - 1};
 }
 

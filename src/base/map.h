@@ -49,6 +49,8 @@ static inline uint32_t wend_map_limit(uint32_t capacity)
 
 // `capacity` is a power of two of at least 2. Clears the array.
 void wend_map_init(struct wend_map *m, struct wend_map_entry *entries, uint32_t capacity);
+// The same for entries that are zero already: it touches none of them.
+void wend_map_init_zeroed(struct wend_map *m, struct wend_map_entry *entries, uint32_t capacity);
 
 // Starts a search for entries with this hash.
 struct wend_map_cursor wend_map_find(const struct wend_map *m, uint64_t hash);

@@ -32,7 +32,6 @@ static void close_scratch(void *value)
         return;
     EVP_MD_CTX_free(s->digest);
     EVP_MAC_CTX_free(s->blake2s_mac);
-    EVP_MAC_CTX_free(s->hmac_blake2s);
     EVP_MAC_CTX_free(s->hmac_sha1);
     EVP_MAC_CTX_free(s->hmac_sha256);
     EVP_CIPHER_CTX_free(s->chacha20);
@@ -97,14 +96,13 @@ EVP_CIPHER_CTX *wend_crypto_new_aead(void)
 
 static bool is_whole(const struct scratch *s)
 {
-    return s->digest != NULL && s->blake2s_mac != NULL && s->hmac_blake2s != NULL &&
-           s->hmac_sha1 != NULL && s->hmac_sha256 != NULL && s->chacha20 != NULL &&
-           s->aead != NULL && s->x25519 != NULL;
+    return s->digest != NULL && s->blake2s_mac != NULL && s->hmac_sha1 != NULL &&
+           s->hmac_sha256 != NULL && s->chacha20 != NULL && s->aead != NULL && s->x25519 != NULL;
 }
 
 static struct scratch *new_scratch(void)
 {
-    char blake2s[] = "BLAKE2S-256", sha1[] = "SHA1", sha256[] = "SHA256";
+    char sha1[] = "SHA1", sha256[] = "SHA256";
     size_t mac_len = WEND_BLAKE2S_MAC_LEN;
     struct scratch *s = OPENSSL_zalloc(sizeof(*s));
     wend_assert(s != NULL);
@@ -113,7 +111,6 @@ static struct scratch *new_scratch(void)
     s->digest = EVP_MD_CTX_new();
     s->blake2s_mac =
         new_mac(shared.blake2s_mac, OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &mac_len));
-    s->hmac_blake2s = new_hmac(blake2s);
     s->hmac_sha1 = new_hmac(sha1);
     s->hmac_sha256 = new_hmac(sha256);
     s->chacha20 = new_cipher(shared.chacha20);

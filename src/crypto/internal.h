@@ -17,7 +17,6 @@ struct scratch {
     const EVP_MD *md5;
     EVP_MD_CTX *digest;
     EVP_MAC_CTX *blake2s_mac;
-    EVP_MAC_CTX *hmac_blake2s;
     EVP_MAC_CTX *hmac_sha1;
     EVP_MAC_CTX *hmac_sha256;
     EVP_CIPHER_CTX *chacha20;

@@ -55,13 +55,21 @@ static void send_datagram(struct wend_device *d, const struct wend_datagram *out
         wend_udp_send_one(socket->fd, &out->remote, &out->local, out->bytes);
 }
 
-static void drain_commands(struct wend_device *d)
+void wend_device_send(struct wend_device *d)
 {
     struct wend_command command;
+    struct wend_datagram out;
+    // Where we are, before relay frames from there.
+    while (wend_node_next_resume(d->node, &out))
+        send_datagram(d, &out);
+    // Keys to open with before the datagrams that make the other side use them.
     while (wend_node_next_open_command(d->node, &command)) {
         wend_plane_command_open(d->plane, &command);
         wend_wipe(&command, sizeof command);
     }
+    while (wend_node_next_datagram(d->node, &out))
+        send_datagram(d, &out);
+    // Keys to seal with after those: our answer opens the channel that packets then take.
     while (wend_node_next_seal_command(d->node, &command)) {
         wend_plane_command_seal(d->plane, &command);
         wend_wipe(&command, sizeof command);
@@ -70,17 +78,13 @@ static void drain_commands(struct wend_device *d)
 
 static void drain(struct wend_device *d)
 {
-    struct wend_datagram out;
     wend_device_take_events(d);
-    // Keys before the datagrams that make the other side use them.
-    drain_commands(d);
-    while (wend_node_next_datagram(d->node, &out))
-        send_datagram(d, &out);
+    wend_device_send(d);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_alarm(void *context)
 {
-    wend_device_turn(timer->data);
+    wend_device_turn(context);
 }
 
 void wend_device_turn(struct wend_device *d)
@@ -92,13 +96,8 @@ void wend_device_turn(struct wend_device *d)
     if (d->stopping)
         return;
     const wend_instant next = wend_node_deadline(d->node);
-    if (next == WEND_NEVER) {
-        uv_timer_stop(&d->timer);
-        return;
-    }
-    uv_update_time(&d->loop);
-    const uint64_t wait_ms = next <= now ? 1 : (uint64_t)(next - now + 999999) / 1000000;
-    uv_timer_start(&d->timer, on_timer, wait_ms, 0);
+    // What is due again at once lets others have a turn first.
+    wend_alarm_set(&d->alarm, next > now ? next : now + WEND_MS(1));
 }
 
 // --- what comes in ---
@@ -151,7 +150,7 @@ static void on_stream_closed(void *context, uint32_t stream)
     struct wend_device *d = context;
     wend_node_stream_closed(d->node, stream, wend_clock_now());
     // Never drained from here: a drain may have closed it.
-    uv_timer_start(&d->timer, on_timer, 0, 0);
+    wend_alarm_set(&d->alarm, wend_clock_now());
 }
 
 static void on_stream_datagram(void *context, const struct wend_datagram *in)
@@ -325,10 +324,11 @@ static int make_loop(struct wend_device *d, struct wend_device_error *why)
                                               .opened = on_stream_opened,
                                               .closed = on_stream_closed,
                                               .datagram = on_stream_datagram};
-    uv_timer_init(&d->loop, &d->timer);
+    if (wend_alarm_open(&d->alarm, &d->loop, on_alarm, d) != 0)
+        return wend_device_explain(why, "cannot make a timer", NULL, NULL);
     uv_timer_init(&d->loop, &d->link_timer);
     uv_timer_init(&d->loop, &d->stop_timer);
-    d->timer.data = d->link_timer.data = d->stop_timer.data = d;
+    d->link_timer.data = d->stop_timer.data = d;
     for (size_t i = 0; i < 3; i++) {
         uv_signal_init(&d->loop, &d->signals[i]);
         d->signals[i].data = d;
@@ -368,7 +368,7 @@ int wend_device_open(const struct wend_device_config *config, struct wend_store 
         return wend_device_explain(why, "not enough memory", NULL, NULL);
     d->config = *config;
     d->store = store;
-    d->tun.fd = d->sockets[0].fd = d->sockets[1].fd = -1;
+    d->tun.fd = d->sockets[0].fd = d->sockets[1].fd = d->alarm.fd = -1;
     d->node_memory = MAP_FAILED;
     if (set_up(d, why) != 0) {
         wend_device_close(d);
@@ -422,6 +422,7 @@ void wend_device_close(struct wend_device *d)
         uv_run(&d->loop, UV_RUN_DEFAULT);
         uv_loop_close(&d->loop);
     }
+    wend_alarm_close(&d->alarm);
     wend_monitor_close(&d->monitor);
     wend_netlink_close(&d->netlink);
     wend_tun_close(&d->tun); // the kernel takes its addresses and routes out

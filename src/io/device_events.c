@@ -117,6 +117,27 @@ static void keep_pin(struct wend_device *d, const struct wend_node_event *e)
         kept(wend_store_drop_pin(d->store, &pin), "pin");
 }
 
+// Early data. The host may answer at once: the keys for that, and before them our answer to the
+// peer, are on their way when it does.
+static void give_host(struct wend_device *d, const struct wend_node_event *e)
+{
+    const struct wend_vnet plain = {0};
+    wend_device_send(d);
+    const int error = wend_tun_write(&d->tun, &plain, &e->bytes, 1);
+    if (error != 0)
+        wend_log(WEND_LOG_DEBUG, "early-refused", WEND_T("error", strerror(-error)));
+}
+
+// A data message that overtook its keys. They are in the opening half's ring after the commands
+// that are due; a full ring loses it, counted there.
+static void give_back(struct wend_device *d, const struct wend_node_event *e)
+{
+    struct wend_datagram in = e->way;
+    in.bytes = e->bytes;
+    wend_device_send(d);
+    (void)wend_plane_stream_in(d->plane, &in);
+}
+
 static void take_event(struct wend_device *d, const struct wend_node_event *e)
 {
     switch (e->kind) {
@@ -137,8 +158,8 @@ static void take_event(struct wend_device *d, const struct wend_node_event *e)
     case WEND_NODE_MEMBER: log_member(d, e); break;
     case WEND_NODE_PEER: log_peer(d, e); break;
     case WEND_NODE_MEMBER_REFUSED: log_refused_member(e); break;
-    case WEND_NODE_PACKET:
-    case WEND_NODE_UNOPENED: break; // no node says these yet
+    case WEND_NODE_PACKET: give_host(d, e); break;
+    case WEND_NODE_UNOPENED: give_back(d, e); break;
     case WEND_NODE_RESERVE_TIMESTAMP:
         kept(wend_store_put_number(d->store, WEND_STORE_LABEL_FLOOR, e->unix_ns), "label floor");
         break;
@@ -180,6 +201,30 @@ void wend_device_update_names(struct wend_device *d)
 
 // --- the control socket ---
 
+static json_t *prefer(struct wend_device *d, const json_t *request)
+{
+    static struct wend_peer_view peer;                              // large
+    static const char *const kinds[] = {"best", "direct", "relay"}; // enum wend_paths_preference
+    const char *name = json_string_value(json_object_get(request, "name"));
+    const char *kind = json_string_value(json_object_get(request, "path"));
+    uint32_t cursor = 0;
+    if (name == NULL || kind == NULL)
+        return NULL;
+    while (wend_node_next_peer(d->node, &cursor, &peer)) {
+        if (strcmp(peer.name, name) != 0)
+            continue;
+        for (uint32_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+            if (strcmp(kinds[i], kind) != 0)
+                continue;
+            wend_node_prefer(d->node, peer.slot, (enum wend_paths_preference)i, wend_clock_now());
+            wend_device_turn(d);
+            return json_pack("{s:b}", "ok", 1);
+        }
+        return NULL;
+    }
+    return json_pack("{s:s}", "error", "no such device");
+}
+
 static json_t *answer(void *context, const json_t *request)
 {
     struct wend_device *d = context;
@@ -191,6 +236,8 @@ static json_t *answer(void *context, const json_t *request)
         return name != NULL ? wend_status_peer_json(d->node, d->stats, name, wend_clock_now())
                             : NULL;
     }
+    if (strcmp(what, "prefer") == 0)
+        return prefer(d, request);
     if (strcmp(what, "down") == 0) {
         wend_log(WEND_LOG_INFO, "down");
         // After the answer is written: a later turn of the loop ends it.

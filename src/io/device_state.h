@@ -5,6 +5,7 @@
 
 #include <uv.h>
 
+#include "io/alarm.h"
 #include "io/device.h"
 #include "io/dial.h"
 #include "io/interface.h"
@@ -26,7 +27,8 @@ struct wend_device {
 
     uv_loop_t loop;
     bool loop_open;
-    uv_timer_t timer, link_timer, stop_timer;
+    struct wend_alarm alarm; // the node's deadline
+    uv_timer_t link_timer, stop_timer;
     uv_poll_t monitor_poll, plane_poll;
     uv_signal_t signals[3];
     bool ready; // `ready` was printed
@@ -66,6 +68,8 @@ void wend_device_update_names(struct wend_device *d);
 int wend_device_open_control(struct wend_device *d, struct wend_device_error *why);
 
 // device.c
+// Hands on the node's commands and datagrams.
+void wend_device_send(struct wend_device *d);
 void wend_device_turn(struct wend_device *d);
 void wend_device_stop(struct wend_device *d, int result);
 void wend_device_on_stop(uv_timer_t *timer); // wend_device_stop from the loop

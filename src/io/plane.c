@@ -297,7 +297,8 @@ static bool next_notice(struct wend_ring *ring, struct wend_notice *ret)
     const uint8_t *at = wend_ring_peek(ring, &len);
     if (at == NULL)
         return false;
-    memcpy(ret, at, sizeof *ret);
+    *ret = (struct wend_notice){0};
+    memcpy(ret, at, len < sizeof *ret ? len : sizeof *ret);
     wend_ring_release(ring);
     return true;
 }

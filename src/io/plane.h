@@ -73,8 +73,9 @@ bool wend_plane_next_datagram(struct wend_plane *p, struct wend_datagram *ret);
 // more. The bytes live until the next call of this function.
 bool wend_plane_next_stream_out(struct wend_plane *p, struct wend_datagram *ret);
 
-// Hands on a datagram that was read from a stream. Give all of them: what is the node's comes back,
-// in order, by wend_plane_next_datagram. Returns false (dropped, counted) when the open
+// Hands on a datagram that was read from a stream, or a data message that the node gives back
+// (WEND_NODE_UNOPENED). Give all of a stream's: what is the node's comes back, in order, by
+// wend_plane_next_datagram. Returns false (dropped, counted) when the open
 // thread is behind.
 bool wend_plane_stream_in(struct wend_plane *p, const struct wend_datagram *in);
 

@@ -133,6 +133,10 @@ static bool take_streams(struct wend_plane_opener *t, wend_instant now, bool *to
     const uint8_t *at;
     while (count < WEND_PLANE_STREAM_READS && (at = wend_ring_peek(ring, &len)) != NULL) {
         struct wend_datagram way;
+        if (wend_ring_peek(&t->plane->open_commands, &len) != NULL) {
+            drain_batch(t); // what came before them
+            run_commands(t);
+        }
         uint8_t *const to = t->stream_bytes[count++];
         memcpy(&way, at, sizeof way);
         memcpy(to, at + sizeof way, way.bytes.len);

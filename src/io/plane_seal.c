@@ -29,10 +29,11 @@ static bool pass_notices(struct wend_plane_sealer *t)
     struct wend_ring *ring = &t->plane->seal_notices;
     bool any = false;
     for (;;) {
-        uint8_t *at = wend_ring_reserve(ring, sizeof(struct wend_notice));
-        if (at == NULL || !wend_seal_next_notice(t->seal, (struct wend_notice *)(void *)at))
+        uint8_t *const at = wend_ring_reserve(ring, sizeof(struct wend_notice));
+        struct wend_notice *notice = (struct wend_notice *)(void *)at;
+        if (notice == NULL || !wend_seal_next_notice(t->seal, notice))
             break;
-        wend_ring_commit(ring, sizeof(struct wend_notice));
+        wend_ring_commit(ring, wend_plane_notice_len(notice));
         any = true;
     }
     return any;
@@ -137,6 +138,15 @@ static bool read_packet(struct wend_plane_sealer *t)
     return false;
 }
 
+// An ICMP error for the host, which it may miss: its queue is full, or the interface just went.
+static void answer(struct wend_plane_sealer *t)
+{
+    static const struct wend_vnet plain;
+    const struct wend_bytes bytes = wend_seal_answer(t->seal);
+    if (bytes.len > 0)
+        (void)wend_tun_write(&t->tun, &plain, &bytes, 1);
+}
+
 // Seals what waits and what the host has, until there is no more, no room, or the turn is long
 // enough.
 static void fill(struct wend_plane_sealer *t, wend_instant now)
@@ -150,8 +160,12 @@ static void fill(struct wend_plane_sealer *t, wend_instant now)
         if (t->held == 0)
             continue;
         const struct wend_bytes packet = {t->packet, t->held};
-        if (wend_seal_packet(t->seal, &t->vnet, packet, now, &t->out) == WEND_SEAL_FULL)
+        const enum wend_seal_verdict verdict =
+            wend_seal_packet(t->seal, &t->vnet, packet, now, &t->out);
+        if (verdict == WEND_SEAL_FULL)
             return;
+        if (verdict == WEND_SEAL_UNREACHABLE || verdict == WEND_SEAL_TOO_BIG)
+            answer(t);
         t->held = 0;
     }
 }

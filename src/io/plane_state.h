@@ -20,7 +20,7 @@
 #include "node/seal.h"
 
 #define WEND_PLANE_COMMANDS_BYTES (1u << 20) // 7,000 commands; full: the node's thread waits
-#define WEND_PLANE_NOTICES_BYTES  (1u << 17) // 5,000; full: they wait in the machine
+#define WEND_PLANE_NOTICES_BYTES  (1u << 18) // 5,000, or 450 with early data; full: they wait
 #define WEND_PLANE_STREAM_BYTES   (1u << 18) // each way; full: the newest is dropped, counted
 #define WEND_PLANE_NODE_BYTES     (1u << 18) // datagrams for the node; likewise
 #define WEND_PLANE_OUT_BYTES      (1u << 17) // sealed at a time
@@ -127,6 +127,11 @@ struct wend_plane {
 // Copies a datagram and its bytes into a ring. Returns false when it is full.
 bool wend_plane_push(struct wend_ring *ring, const struct wend_datagram *way,
                      struct wend_bytes bytes);
+// What of a notice goes through a ring: all up to the end of its early data.
+static inline size_t wend_plane_notice_len(const struct wend_notice *n)
+{
+    return offsetof(struct wend_notice, early) + n->early_len;
+}
 // A thread can work no more; the node is woken.
 void wend_plane_fail(struct wend_plane *p, int error);
 

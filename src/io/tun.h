@@ -9,7 +9,7 @@
 // it is
 //         closed, and its addresses and routes with it. Bringing it up is io/netlink.h's.
 //
-// Non-blocking. One thread may read while another writes.
+// Non-blocking. One thread may read while others write: the kernel takes each packet whole.
 #ifndef WEND_IO_TUN_H
 #define WEND_IO_TUN_H
 

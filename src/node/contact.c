@@ -9,8 +9,8 @@
 
 #define WANTED_FOR  WEND_S(120) // docs/protocol.md section 7.2
 #define ACTIVE_FOR  WEND_S(10)
-#define TICK_ACTIVE WEND_MS(250)
-#define TICK_IDLE   WEND_S(1)
+#define TICK        WEND_MS(50)
+#define QUIET_AFTER WEND_S(1) // then no ticks, until one of the halves sees a packet
 #define ASK_AGAIN   WEND_S(1)
 
 struct wend_seat *wend_contact_seat(struct wend_node *n, const struct wend_contact *c)
@@ -37,13 +37,15 @@ static struct wend_contact *find_room(struct wend_node *n, bool evict)
 {
     struct wend_contact *oldest = NULL;
 
-    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
+    for (uint32_t i = 0; i < n->contact_high; i++) {
         struct wend_contact *c = &n->contacts[i];
         if (!c->used)
             return c;
         if (oldest == NULL || c->wanted_at < oldest->wanted_at)
             oldest = c;
     }
+    if (n->contact_high < WEND_CONTACTS_MAX)
+        return &n->contacts[n->contact_high++];
     if (!evict && wend_contact_is_wanted(n, oldest))
         return NULL;
     wend_contact_close(n, oldest);
@@ -66,8 +68,9 @@ static void init(struct wend_node *n, struct wend_contact *c, uint32_t slot,
     wend_session_init(&c->session, &n->session_config, &buffers, remote);
     wend_session_set_floor(&c->session, &n->directory.seats[slot].label);
     wend_paths_init(&c->paths);
+    c->paths.preference = (enum wend_paths_preference)n->directory.seats[slot].prefer;
     c->wanted_at = n->now;
-    c->tick_at = n->now + TICK_ACTIVE;
+    c->tick_at = n->now + TICK;
     c->tell_at = WEND_NEVER;
     c->open_at = WEND_NEVER;
     c->started = n->now;
@@ -147,44 +150,90 @@ static enum wend_paths_use use_of(const struct wend_node *n, const struct wend_c
     return unused < ACTIVE_FOR ? WEND_PATHS_ACTIVE : WEND_PATHS_WANTED;
 }
 
-// Keys without a way: the relay is asked for again, which takes a handshake with it.
+// Keys without a way.
+static bool lacks_way(const struct wend_node *n, const struct wend_contact *c)
+{
+    return c->sending != 0 && c->channel == 0 && wend_contact_is_wanted(n, c) && c->starting == 0 &&
+           wend_paths_direct(&c->paths) == NULL;
+}
+
+// The relay is asked for again, which takes a handshake with it.
 static void mind_way(struct wend_node *n, struct wend_contact *c)
 {
     const struct wend_path *relay = &c->paths.path[WEND_PATHS_RELAY];
 
     if (c->channel != 0 && relay->prober.state == WEND_PATH_STATE_FAILED)
         wend_contact_void_channel(c);
-    if (c->sending == 0 || c->channel != 0 || !wend_contact_is_wanted(n, c) || c->starting != 0)
-        return;
-    if (wend_paths_direct(&c->paths) != NULL || c->ask_at > n->now)
+    if (!lacks_way(n, c) || c->ask_at > n->now)
         return;
     c->ask_at = n->now + ASK_AGAIN;
     wend_contact_start(n, c);
 }
 
-static wend_instant deadline(const struct wend_contact *c)
+// What was not told while nobody wanted the peer.
+static void mind_candidates(struct wend_node *n, struct wend_contact *c)
 {
-    wend_instant least = wend_instant_min(wend_instant_min(c->tick_at, c->tell_at), c->open_at);
+    if (c->tell_at == WEND_NEVER && c->told_generation != n->generation)
+        wend_contact_tell_candidates(n, c);
+}
 
-    least = wend_instant_min(least, wend_session_deadline(&c->session));
+static bool is_over(const struct wend_node *n, const struct wend_contact *c)
+{
+    return !wend_contact_is_wanted(n, c) && !c->calling && c->starting == 0 &&
+           wend_session_is_idle(&c->session);
+}
+
+// When it is wanted less than now, if no packet passes until then.
+static wend_instant use_deadline(const struct wend_node *n, const struct wend_contact *c)
+{
+    const wend_duration unused = n->now - c->wanted_at;
+
+    if (unused >= WANTED_FOR)
+        return WEND_NEVER;
+    return c->wanted_at + (unused < ACTIVE_FOR ? ACTIVE_FOR : WANTED_FOR);
+}
+
+static wend_instant deadline(const struct wend_node *n, const struct wend_contact *c)
+{
+    if (is_over(n, c))
+        return n->now;
+    wend_instant least = wend_instant_min(wend_instant_min(c->tick_at, c->open_at),
+                                          wend_session_deadline(&c->session));
+
+    least = wend_instant_min(least, use_deadline(n, c));
+    if (n->isolated)
+        return least;
+    least = wend_instant_min(least, c->tell_at);
+    if (lacks_way(n, c))
+        least = wend_instant_min(least, c->ask_at);
     return wend_instant_min(least, wend_paths_deadline(&c->paths));
+}
+
+// Whatever goes out and may be answered: not while there is no address to send from. Paths do not
+// fail in the meantime, and so nothing has to be asked for anew afterwards.
+static void settle_ways(struct wend_node *n, struct wend_contact *c)
+{
+    wend_paths_expire(&c->paths, n->now);
+    mind_way(n, c);
+    mind_candidates(n, c);
+    wend_contact_take_events(n, c); // what mind_way may have begun
 }
 
 void wend_contact_settle(struct wend_node *n, struct wend_contact *c)
 {
     wend_contact_take_events(n, c);
     wend_paths_set_use(&c->paths, use_of(n, c), n->now);
-    wend_paths_expire(&c->paths, n->now);
-    mind_way(n, c);
-    wend_contact_take_events(n, c); // what mind_way may have begun
+    if (!n->isolated)
+        settle_ways(n, c);
     wend_contact_take_datagrams(n, c, NULL);
-    wend_contact_send_probes(n, c);
+    if (!n->isolated)
+        wend_contact_send_probes(n, c);
     wend_contact_tell_way(n, c);
     if (c->keepalive && c->sending != 0 && c->way_told)
         wend_node_command_seal(
             n, &(struct wend_command){.kind = WEND_COMMAND_KEEPALIVE, .slot = c->slot});
     c->keepalive = false;
-    wend_assert(wend_heap_set(&n->timers, &c->timer, deadline(c)) == 0);
+    wend_assert(wend_heap_set(&n->timers, &c->timer, deadline(n, c)) == 0);
 }
 
 // --- what the user's packets say ---
@@ -196,7 +245,17 @@ static wend_instant load(const _Atomic int64_t *at, wend_instant now)
     return seen < now ? seen : now;
 }
 
-// Tells the session what passed since the last tick, in the order in which it did.
+// Packets pass (again).
+static void stir(struct wend_node *n, struct wend_contact *c, wend_instant at)
+{
+    if (at > c->wanted_at)
+        c->wanted_at = at;
+    c->watched = false;
+    c->tick_at = wend_instant_min(c->tick_at, n->now + TICK);
+}
+
+// Tells the session what passed since the last report, in the order in which it did. Comes before
+// every rule that goes by time, for a keepalive of the peer's wakes nobody.
 static void report(struct wend_node *n, struct wend_contact *c)
 {
     if (n->stats == NULL)
@@ -219,26 +278,26 @@ static void report(struct wend_node *n, struct wend_contact *c)
     c->seen_sent = sent;
     c->seen_received = received;
     c->seen_any = any;
-    const wend_instant last = sent > received ? sent : received;
-    if ((new_sent || new_received) && last > c->wanted_at)
-        c->wanted_at = last;
+    if (new_sent || new_received)
+        stir(n, c, sent > received ? sent : received);
 }
 
 static void tick(struct wend_node *n, struct wend_contact *c)
 {
-    report(n, c);
-    const bool active = n->now - c->wanted_at < ACTIVE_FOR;
-    c->tick_at = n->now + (active ? TICK_ACTIVE : TICK_IDLE);
-}
-
-static bool is_over(const struct wend_node *n, const struct wend_contact *c)
-{
-    return !wend_contact_is_wanted(n, c) && !c->calling && c->starting == 0 &&
-           wend_session_is_idle(&c->session);
+    c->tick_at = n->now + TICK;
+    if (n->now - c->wanted_at < QUIET_AFTER)
+        return;
+    if (c->watched) { // one tick ago: nothing passed while the halves were being told
+        c->tick_at = WEND_NEVER;
+        return;
+    }
+    c->watched = true;
+    wend_node_command_both(n, &(struct wend_command){.kind = WEND_COMMAND_WATCH, .slot = c->slot});
 }
 
 static void expire(struct wend_node *n, struct wend_contact *c)
 {
+    report(n, c);
     if (c->tick_at <= n->now)
         tick(n, c);
     wend_session_expire(&c->session, n->now);
@@ -249,7 +308,7 @@ static void expire(struct wend_node *n, struct wend_contact *c)
     }
     if (c->open_at <= n->now)
         wend_contact_open_nat(n, c);
-    if (c->tell_at <= n->now)
+    if (c->tell_at <= n->now && !n->isolated)
         wend_contact_tell_candidates(n, c);
     wend_contact_settle(n, c);
 }
@@ -272,102 +331,41 @@ void wend_contact_want(struct wend_node *n, uint32_t slot)
             n, &(struct wend_command){.kind = WEND_COMMAND_FLUSH_DROP, .slot = slot});
         return;
     }
-    c->wanted_at = n->now;
+    stir(n, c, n->now);
     if (c->sending == 0 || wend_paths_chosen(&c->paths) == NULL)
         wend_contact_start(n, c);
     wend_contact_settle(n, c);
 }
 
-// --- what concerns all of them ---
+void wend_contact_traffic(struct wend_node *n, uint32_t slot)
+{
+    struct wend_contact *c = wend_contact_of(n, slot);
+
+    if (c == NULL)
+        return;
+    report(n, c);
+    stir(n, c, n->now);
+    wend_contact_settle(n, c);
+}
+
+// --- what the directory says ---
 
 void wend_contact_peer_restarted(struct wend_node *n, struct wend_contact *c)
 {
     // It knows no channel of before either; on one our handshake would be lost, try after try.
     wend_contact_void_channel(c);
-    if (c->sending == 0)
-        return;
     // Whoever held these keys is gone: what comes now waits for new ones instead of being lost.
-    c->stale = c->sending;
-    c->sending = 0;
-    wend_node_command_seal(n,
-                           &(struct wend_command){.kind = WEND_COMMAND_KEYS_GONE, .slot = c->slot});
+    wend_session_outdate(&c->session);
+    wend_contact_take_events(n, c);
 }
 
 void wend_contact_peer_appeared(struct wend_node *n, struct wend_contact *c)
 {
     if (!wend_contact_is_wanted(n, c))
         return;
-    if (c->starting != 0)
-        wend_contact_send_initiation(n, c);
-    else
+    if (c->starting == 0)
         wend_contact_start(n, c);
+    else if (!wend_contact_start_anew(n, c))
+        wend_contact_send_initiation(n, c);
     wend_contact_settle(n, c);
-}
-
-void wend_contact_all_channels_void(struct wend_node *n)
-{
-    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
-        struct wend_contact *c = &n->contacts[i];
-        if (!c->used)
-            continue;
-        c->calling = false;
-        wend_contact_void_channel(c);
-        wend_contact_settle(n, c);
-    }
-}
-
-void wend_contact_all_reachable(struct wend_node *n)
-{
-    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
-        struct wend_contact *c = &n->contacts[i];
-        if (!c->used)
-            continue;
-        if (c->starting != 0 && c->channel == 0)
-            wend_contact_send_initiation(n, c);
-        c->ask_at = 0;
-        wend_contact_settle(n, c);
-    }
-}
-
-void wend_contact_all_route_changed(struct wend_node *n)
-{
-    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++)
-        if (n->contacts[i].used)
-            wend_contact_settle(n, &n->contacts[i]);
-}
-
-static bool gather(struct wend_node *n)
-{
-    const struct wend_whereabouts where = {
-        .interfaces = n->interfaces,
-        .interface_count = n->interface_count,
-        .port = n->config.port,
-        .observed = n->leg_made ? wend_leg_observed(&n->leg) : (struct wend_address){0},
-        .overlay = &n->overlay,
-    };
-    struct wend_candidates now;
-
-    wend_candidates_gather(&now, &where);
-    if (wend_candidates_equal(&now, &n->ours))
-        return false;
-    n->ours = now;
-    n->generation++;
-    return true;
-}
-
-void wend_contact_all_candidates_changed(struct wend_node *n, bool lost)
-{
-    if (!gather(n) && !lost)
-        return;
-    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
-        struct wend_contact *c = &n->contacts[i];
-        if (!c->used)
-            continue;
-        if (lost)
-            wend_paths_restart(&c->paths, n->now);
-        c->tell_after = 0;
-        wend_contact_tell_candidates(n, c);
-        wend_contact_try_candidates(n, c);
-        wend_contact_settle(n, c);
-    }
 }

@@ -2,13 +2,18 @@
 // Contact: a peer in use. Its session, the ways to it, and what they are told about each other.
 //
 //   contact.c            opened and closed, settled after every change, ticked
-//   contact_handshake.c  types 5 and 6; keys to the data plane
-//   contact_way.c        how bytes travel: direct, relay channel, Peer Service Request
+//   contact_all.c        what concerns all of them
+//   contact_handshake.c  types 5 and 6
+//   contact_keys.c       keys to the data plane
+//   contact_early.c      user packets in a type 5; contact_unopened.c: data before its keys
+//   (early.h) contact_way.c        how bytes travel: direct, relay channel, Peer Service Request
 //   contact_control.c    type 9: probes, candidates, Fetch between peers, Goodbye
 //
 // Life:   a packet, or the peer's handshake, opens it; it closes when nothing of its session is
 // left
 //         and no user packet passed for 120 s, or when its place is needed.
+// Ticks:  every 50 ms while user packets pass. After a second without, both halves are asked to say
+//         TRAFFIC, and nothing ticks any more: what is due by time is due by the deadline.
 // Settle: each verb that changes a contact ends in wend_contact_settle, which drains session and
 //         paths until nothing is left and tells the data plane what has become of it.
 #ifndef WEND_NODE_CONTACT_H
@@ -30,6 +35,8 @@ void wend_contact_settle(struct wend_node *n, struct wend_contact *c);
 
 // User packets wait for keys, or the sealing half's counter is nearly used up.
 void wend_contact_want(struct wend_node *n, uint32_t slot);
+// A half has seen a user packet, as WATCH asked.
+void wend_contact_traffic(struct wend_node *n, uint32_t slot);
 bool wend_contact_is_wanted(const struct wend_node *n, const struct wend_contact *c);
 void wend_contacts_expire(struct wend_node *n);
 
@@ -37,8 +44,12 @@ void wend_contacts_expire(struct wend_node *n);
 void wend_contact_peer_restarted(struct wend_node *n, struct wend_contact *c);
 // The server says that the peer is there now, or has been started anew.
 void wend_contact_peer_appeared(struct wend_node *n, struct wend_contact *c);
+
+// --- contact_all.c ---
+
 void wend_contact_all_channels_void(struct wend_node *n);
-void wend_contact_all_reachable(struct wend_node *n); // we are registered (again)
+void wend_contact_all_reachable(struct wend_node *n); // we are registered (again), or shall be
+void wend_contact_all_resumed(struct wend_node *n);   // the server knows where we are now
 void wend_contact_all_route_changed(struct wend_node *n);
 // Our candidates may be others now. `lost`: an address of ours went, so no direct path is proven.
 void wend_contact_all_candidates_changed(struct wend_node *n, bool lost);
@@ -46,18 +57,23 @@ void wend_contact_all_candidates_changed(struct wend_node *n, bool lost);
 // --- contact_handshake.c ---
 
 void wend_contact_start(struct wend_node *n, struct wend_contact *c);
+// Makes the handshake under way anew if it names a run of the peer's that is over.
+bool wend_contact_start_anew(struct wend_node *n, struct wend_contact *c);
 // A type 5, 6 or 3 from wherever. Counts what it drops.
 void wend_contact_initiation(struct wend_node *n, struct wend_origin *origin, struct wend_bytes in);
 void wend_contact_response(struct wend_node *n, struct wend_bytes in);
 void wend_contact_confirmed(struct wend_node *n, uint32_t local_index);
+struct wend_contact *wend_contact_by_index(struct wend_node *n, uint32_t local_index);
+struct wend_contact_pair *wend_contact_pair(struct wend_contact *c, uint32_t local_index);
+void wend_contact_forget_index(struct wend_node *n, const struct wend_contact *c, uint32_t index);
+
+// --- contact_keys.c ---
+
 // Hands the session's events to the data plane, its datagrams to the ways. `reply`: where an answer
 // goes, or NULL.
 void wend_contact_take_events(struct wend_node *n, struct wend_contact *c);
 void wend_contact_take_datagrams(struct wend_node *n, struct wend_contact *c,
                                  struct wend_origin *reply);
-struct wend_contact *wend_contact_by_index(struct wend_node *n, uint32_t local_index);
-struct wend_contact_pair *wend_contact_pair(struct wend_contact *c, uint32_t local_index);
-void wend_contact_forget_index(struct wend_node *n, const struct wend_contact *c, uint32_t index);
 
 // --- contact_way.c ---
 

@@ -407,7 +407,8 @@ void wend_contact_control(struct wend_node *n, const struct wend_origin *origin,
     struct wend_contact_pair *pair = c != NULL ? wend_contact_pair(c, message.receiver) : NULL;
     if (pair == NULL) {
         wend_node_drop(n, WEND_DROP_NO_SESSION);
-        wend_node_hint(n, origin, message.receiver);
+        if (c == NULL) // else the peer's answer, which brings the keys, is still on its way
+            wend_node_hint(n, origin, message.receiver);
         return;
     }
     const enum wend_drop drop = wend_box_open(&pair->box, in, body, &len);

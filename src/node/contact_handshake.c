@@ -2,18 +2,14 @@
 // Handshakes between peers. Whoever comes is first found among the members: a key that the
 // directory does not hold with a proof is nobody. What a handshake says counts only if it names the
 // very membership that was proven (CERTIFICATE-HASH).
-//
-// Keys: both data keys of a pair go to the halves of the data plane, each exactly once (a key that
-// was installed twice would repeat its counters); the control keys stay here in a box.
-#include <errno.h>
 #include <string.h>
 
-#include "base/print.h"
 #include "node/contact.h"
 #include "node/directory.h"
+#include "node/early.h"
 #include "node/records.h"
 
-#define ATTRIBUTES_MAX 700
+#define ATTRIBUTES_MAX WEND_ATTRIBUTES_LEN_MAX
 
 static const struct wend_bucket_limit calm = {.per_second = 50,
                                               .burst = 100}; // handshakes a second
@@ -49,6 +45,7 @@ struct wend_contact *wend_contact_by_index(struct wend_node *n, uint32_t local_i
 void wend_contact_forget_index(struct wend_node *n, const struct wend_contact *c, uint32_t index)
 {
     (void)wend_map_remove(&n->by_index, hash_index(n, index), (uint32_t)(c - n->contacts));
+    wend_early_forget(n, index);
 }
 
 static uint32_t draw_index(struct wend_node *n)
@@ -78,27 +75,24 @@ struct wend_contact_pair *wend_contact_pair(struct wend_contact *c, uint32_t loc
 
 // --- what a handshake says ---
 
-static struct wend_bytes write_attributes(struct wend_node *n, struct wend_contact *c,
-                                          uint64_t responder_epoch, uint8_t *body)
+static void put_attributes(struct wend_node *n, struct wend_contact *c, uint64_t responder_epoch,
+                           struct wend_writer *w)
 {
-    struct wend_writer w = wend_writer_of(body, ATTRIBUTES_MAX);
     const wend_duration rtt = n->leg_made ? wend_leg_rtt_least(&n->leg) : 0;
 
-    wend_attribute_put_u32(&w, WEND_ATTRIBUTE_CAPABILITIES, 0);
-    wend_attribute_put(&w, WEND_ATTRIBUTE_CERTIFICATE_HASH,
+    wend_attribute_put_u32(w, WEND_ATTRIBUTE_CAPABILITIES, 0);
+    wend_attribute_put(w, WEND_ATTRIBUTE_CERTIFICATE_HASH,
                        (struct wend_bytes){.at = n->own.membership_hash, .len = 32});
-    wend_attribute_put_u64(&w, WEND_ATTRIBUTE_EPOCH, n->config.epoch);
+    wend_attribute_put_u64(w, WEND_ATTRIBUTE_EPOCH, n->config.epoch);
     if (responder_epoch != 0)
-        wend_attribute_put_u64(&w, WEND_ATTRIBUTE_RESPONDER_EPOCH, responder_epoch);
-    wend_attribute_put_u64(&w, WEND_ATTRIBUTE_REVOCATION_SERIAL, n->records.revocations.serial);
+        wend_attribute_put_u64(w, WEND_ATTRIBUTE_RESPONDER_EPOCH, responder_epoch);
+    wend_attribute_put_u64(w, WEND_ATTRIBUTE_REVOCATION_SERIAL, n->records.revocations.serial);
     if (n->ours.count > 0)
-        wend_attribute_put_candidates(&w, n->ours.at, n->ours.count);
+        wend_attribute_put_candidates(w, n->ours.at, n->ours.count);
     if (rtt > 0)
-        wend_attribute_put_u32(&w, WEND_ATTRIBUTE_SERVER_RTT,
+        wend_attribute_put_u32(w, WEND_ATTRIBUTE_SERVER_RTT,
                                rtt < WEND_S(60) ? (uint32_t)(rtt / 1000) : 60000000);
-    wend_assert(!w.failed);
     c->offered_generation = n->generation;
-    return (struct wend_bytes){.at = body, .len = w.len};
 }
 
 // False when it is not the member that the directory proved.
@@ -123,11 +117,13 @@ static bool judge(struct wend_node *n, const struct wend_contact *c, struct wend
     return true;
 }
 
-static void learn(struct wend_node *n, struct wend_contact *c, const struct wend_attributes *a)
+// `fresh`: it was said now, not by a peer of an earlier day.
+static void learn(struct wend_node *n, struct wend_contact *c, const struct wend_attributes *a,
+                  bool fresh)
 {
     const uint64_t epoch = wend_attribute_u64(a->epoch);
 
-    if (epoch != 0)
+    if (epoch != 0 && fresh)
         wend_contact_seat(n, c)->epoch = epoch;
     if (a->candidates.at != NULL)
         wend_candidates_read(&c->theirs, a->candidates, &n->overlay);
@@ -142,13 +138,17 @@ static void learn(struct wend_node *n, struct wend_contact *c, const struct wend
 void wend_contact_start(struct wend_node *n, struct wend_contact *c)
 {
     uint8_t body[ATTRIBUTES_MAX];
+    struct wend_writer w = wend_writer_of(body, sizeof body);
 
     if (wend_session_is_starting(&c->session))
         return;
+    put_attributes(n, c, wend_contact_seat(n, c)->epoch, &w);
+    wend_early_offer(n, c, &w);
+    wend_assert(!w.failed);
     const struct wend_session_start start = {
         .local_index = draw_index(n),
         .unix_ns = n->unix_ns,
-        .attributes = write_attributes(n, c, wend_contact_seat(n, c)->epoch, body),
+        .attributes = {.at = body, .len = w.len},
     };
     if (c->starting != 0)
         wend_contact_forget_index(n, c, c->starting);
@@ -158,7 +158,22 @@ void wend_contact_start(struct wend_node *n, struct wend_contact *c)
     c->starting = start.local_index;
     c->began = n->now;
     keep_index(n, c, c->starting);
+    wend_early_offered(n, c);
     wend_node_reserve_labels(n);
+}
+
+bool wend_contact_start_anew(struct wend_node *n, struct wend_contact *c)
+{
+    // A call under way bears the old one and would keep the new one waiting.
+    if (c->starting == 0 || c->calling || c->named_epoch == wend_contact_seat(n, c)->epoch)
+        return false;
+    wend_contact_forget_index(n, c, c->starting);
+    c->starting = 0;
+    wend_session_stop(&c->session);
+    wend_contact_start(n, c);
+    if (c->starting == 0 && c->early.offered)
+        wend_early_over(n, c, false);
+    return true;
 }
 
 void wend_contact_response(struct wend_node *n, struct wend_bytes in)
@@ -184,7 +199,8 @@ void wend_contact_response(struct wend_node *n, struct wend_bytes in)
             wend_contact_close(n, c);
             return;
         }
-        learn(n, c, &a);
+        learn(n, c, &a, true);
+        wend_early_heard(n, c, &a, true);
     }
     wend_contact_settle(n, c);
     wend_records_told_by_peer(n, c->slot, c->their_revocations);
@@ -219,18 +235,30 @@ static bool accept_new(struct wend_node *n, struct wend_contact *c, const struct
 {
     struct wend_attributes a;
     uint8_t body[ATTRIBUTES_MAX];
+    struct wend_writer w = wend_writer_of(body, sizeof body);
 
     if (!judge(n, c, wend_initiation_attributes(i), &a))
         return false;
+    const bool fresh = wend_early_is_fresh(n, c, i, &a);
+    const bool taken = fresh && wend_early_is_welcome(c, &a);
+    put_attributes(n, c, 0, &w);
+    wend_early_answer(n, c, taken ? i : NULL, &w);
+    wend_assert(!w.failed);
     const struct wend_session_accept accept = {
         .local_index = draw_index(n),
-        .attributes = write_attributes(n, c, 0, body),
+        .attributes = {.at = body, .len = w.len},
+        .eager = fresh,
     };
     if (wend_session_accept(&c->session, i, &accept, n->now) != 0)
         return false;
     keep_index(n, c, accept.local_index);
     wend_contact_seat(n, c)->label = i->label;
-    learn(n, c, &a);
+    learn(n, c, &a, fresh);
+    wend_early_heard(n, c, &a, false);
+    if (taken)
+        wend_early_take(n, c, i, &a);
+    else if (a.early_data.at != NULL)
+        wend_node_drop(n, WEND_DROP_NOT_ALLOWED); // it comes again, sealed as data
     const wend_duration ours = n->leg_made ? wend_leg_rtt_least(&n->leg) : 0;
     const wend_duration sum = ours + c->their_server_rtt;
     c->hold_until = n->now + (sum < WEND_S(2) ? sum / 2 : WEND_S(1));
@@ -308,141 +336,4 @@ void wend_contact_confirmed(struct wend_node *n, uint32_t local_index)
     pair->heard = true;
     wend_session_confirmed(&c->session, local_index, n->now);
     wend_contact_settle(n, c);
-}
-
-// --- events and datagrams of the session ---
-
-static void forget_pair(struct wend_node *n, struct wend_contact *c, struct wend_contact_pair *pair)
-{
-    wend_contact_forget_index(n, c, pair->local_index);
-    wend_node_command_open(n, &(struct wend_command){.kind = WEND_COMMAND_KEYS_GONE,
-                                                     .slot = c->slot,
-                                                     .local_index = pair->local_index});
-    wend_wipe(pair, sizeof *pair);
-}
-
-static void take_keys(struct wend_node *n, struct wend_contact *c, const struct wend_keys *keys)
-{
-    struct wend_contact_pair *pair = NULL;
-
-    for (uint32_t i = 0; i < WEND_CONTACT_PAIRS && pair == NULL; i++)
-        if (c->pairs[i].local_index == 0)
-            pair = &c->pairs[i];
-    wend_assert(pair != NULL); // the session holds three at most, and says when one goes
-    if (c->starting == keys->local_index)
-        c->starting = 0; // the index is the pair's now
-    pair->local_index = keys->local_index;
-    pair->has_key = true;
-    memcpy(pair->send_key, keys->send_key, sizeof pair->send_key);
-    wend_box_init(&pair->box, keys, WEND_MESSAGE_CONTROL);
-    struct wend_command command = {.kind = WEND_COMMAND_KEYS,
-                                   .slot = c->slot,
-                                   .local_index = keys->local_index,
-                                   .remote_index = keys->remote_index};
-    memcpy(command.key, keys->receive_key, sizeof command.key);
-    wend_node_command_open(n, &command);
-    wend_wipe(&command, sizeof command);
-}
-
-static void gave_up(struct wend_node *n, struct wend_contact *c)
-{
-    struct wend_node_event e = {.kind = WEND_NODE_PEER, .slot = c->slot};
-
-    if (c->starting != 0)
-        wend_contact_forget_index(n, c, c->starting);
-    c->starting = 0;
-    wend_print(e.text, sizeof e.text, "peer=%s state=unreachable",
-               wend_contact_seat(n, c)->member.name);
-    wend_node_raise(n, &e);
-    if (c->sending == 0)
-        wend_node_command_seal(
-            n, &(struct wend_command){.kind = WEND_COMMAND_FLUSH_DROP, .slot = c->slot});
-}
-
-static void take_event(struct wend_node *n, struct wend_contact *c,
-                       const struct wend_session_event *e)
-{
-    struct wend_contact_pair *pair = wend_contact_pair(c, e->local_index);
-
-    switch (e->kind) {
-    case WEND_SESSION_EVENT_KEYS: take_keys(n, c, e->keys); break;
-    case WEND_SESSION_EVENT_EXPIRED:
-        if (pair != NULL)
-            forget_pair(n, c, pair);
-        break;
-    case WEND_SESSION_EVENT_REKEY: wend_contact_start(n, c); break;
-    case WEND_SESSION_EVENT_KEEPALIVE: c->keepalive = true; break;
-    case WEND_SESSION_EVENT_GAVE_UP: gave_up(n, c); break;
-    case WEND_SESSION_EVENT_CONFIRMED: // follow_sending sees it
-    case WEND_SESSION_EVENT_NONE: break;
-    }
-}
-
-// The sealing half gets each key once, when the session comes to send with it.
-static void follow_sending(struct wend_node *n, struct wend_contact *c)
-{
-    uint32_t index = wend_session_sending(&c->session, n->now);
-    if (index == c->stale)
-        index = 0;
-    struct wend_contact_pair *pair = wend_contact_pair(c, index);
-
-    if (index == c->sending)
-        return;
-    if (pair == NULL || !pair->has_key) {
-        if (c->sending != 0)
-            wend_node_command_seal(
-                n, &(struct wend_command){.kind = WEND_COMMAND_KEYS_GONE, .slot = c->slot});
-        c->sending = 0;
-        return;
-    }
-    struct wend_command command = {.kind = WEND_COMMAND_KEYS,
-                                   .slot = c->slot,
-                                   .local_index = index,
-                                   .remote_index = pair->box.remote_index};
-    memcpy(command.key, pair->send_key, sizeof command.key);
-    wend_node_command_seal(n, &command);
-    wend_wipe(&command, sizeof command);
-    wend_wipe(pair->send_key, sizeof pair->send_key);
-    pair->has_key = false;
-    c->sending = index;
-    wend_contact_try_candidates(n, c);
-    if (c->told_generation != n->generation)
-        wend_contact_tell_candidates(n, c);
-}
-
-// A handshake of ours ends without an event when we yield to the peer's.
-static void follow_starting(struct wend_node *n, struct wend_contact *c)
-{
-    if (c->starting == 0 || c->starting == wend_session_starting_index(&c->session))
-        return;
-    if (wend_contact_pair(c, c->starting) == NULL)
-        wend_contact_forget_index(n, c, c->starting);
-    c->starting = 0;
-}
-
-void wend_contact_take_events(struct wend_node *n, struct wend_contact *c)
-{
-    struct wend_session_event e;
-
-    while (wend_session_next_event(&c->session, &e))
-        take_event(n, c, &e);
-    follow_starting(n, c);
-    follow_sending(n, c);
-}
-
-void wend_contact_take_datagrams(struct wend_node *n, struct wend_contact *c,
-                                 struct wend_origin *reply)
-{
-    struct wend_bytes out;
-
-    while (wend_session_next_datagram(&c->session, &out)) {
-        if (out.at[0] == WEND_MESSAGE_RESPONSE) {
-            if (reply != NULL)
-                wend_contact_send_response(n, c, reply, out);
-            continue;
-        }
-        memcpy(c->sent_initiation, out.at, out.len);
-        c->sent_len = (uint16_t)out.len;
-        wend_contact_send_initiation(n, c);
-    }
 }

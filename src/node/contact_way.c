@@ -36,7 +36,7 @@ static void call_peer(struct wend_node *n, struct wend_contact *c)
     uint8_t body[WEND_LEG_BODY_MAX];
     struct wend_writer w = wend_writer_of(body, sizeof body);
 
-    if (c->calling || !n->registered)
+    if (c->calling || !(n->registered || n->registering))
         return;
     wend_attribute_put(&w, WEND_ATTRIBUTE_PEER,
                        (struct wend_bytes){.at = wend_contact_seat(n, c)->member.key, .len = 32});
@@ -147,7 +147,7 @@ void wend_contact_send_response(struct wend_node *n, struct wend_contact *c,
 
 void wend_contact_channel_unknown(struct wend_node *n, uint32_t channel)
 {
-    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
+    for (uint32_t i = 0; i < n->contact_high; i++) {
         struct wend_contact *c = &n->contacts[i];
         if (!c->used || c->channel != channel)
             continue;
@@ -181,17 +181,19 @@ static void note_way(struct wend_node *n, struct wend_contact *c, const struct w
 
 void wend_contact_tell_way(struct wend_node *n, struct wend_contact *c)
 {
-    const struct wend_path *path = wend_paths_chosen(&c->paths);
+    // Without an address of ours there is no way, whatever was chosen: packets wait.
+    const struct wend_path *path = n->isolated ? NULL : wend_paths_chosen(&c->paths);
     struct wend_command command = {.kind = WEND_COMMAND_PATH, .slot = c->slot};
     const bool relay = path != NULL && path->remote.family == WEND_FAMILY_NONE;
 
     if (c->sending != 0 && c->way_told && c->first_packet < 0)
         c->first_packet = n->now - c->started;
-    if (c->way_generation == c->paths.generation &&
+    if (c->way_generation == c->paths.generation && c->isolated == n->isolated &&
         !(relay && c->route_generation != n->route_generation))
         return;
     c->way_generation = c->paths.generation;
     c->route_generation = n->route_generation;
+    c->isolated = n->isolated;
     if (relay) {
         command.path.transport = n->route.transport;
         command.path.stream = n->route.stream;

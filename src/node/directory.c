@@ -10,7 +10,7 @@ void wend_directory_init(struct wend_node *n)
 {
     struct wend_directory *d = &n->directory;
 
-    wend_map_init(&d->by_key, d->by_key_entries, 2 * WEND_NODE_MEMBERS);
+    d->by_key = wend_node_map(d->by_key_entries, 2 * WEND_NODE_MEMBERS);
     wend_pins_init(&d->pins, d->pin_memory, WEND_NODE_PINS);
     d->sync_at = WEND_NEVER;
 }
@@ -78,6 +78,7 @@ static struct wend_seat *take_seat(struct wend_node *n, const uint8_t *key)
     struct wend_seat *seat = &d->seats[slot];
     memset(seat, 0, sizeof *seat);
     seat->used = true;
+    seat->early_void = d->forgotten; // its labels of before, if it had a place here, are not known
     return seat;
 }
 
@@ -94,6 +95,8 @@ void wend_directory_remove(struct wend_node *n, struct wend_seat *seat, const ch
             n, &(struct wend_command){.kind = WEND_COMMAND_PEER_GONE, .slot = slot});
     raise_member(n, seat, why);
     (void)wend_map_remove(&d->by_key, hash_key(n, seat->member.key), slot);
+    if (wend_label_is_later(&seat->label, &d->forgotten))
+        d->forgotten = seat->label;
     memset(seat, 0, sizeof *seat);
     d->count--;
 }

@@ -46,6 +46,14 @@ enum wend_leg_event_kind {
     WEND_LEG_CLOSE_STREAM, // the owner shall close `stream`
 };
 
+// What Keepalives go by. The owner tells it whenever it may have changed; zero: nothing is known.
+struct wend_leg_upkeep {
+    wend_duration mapping_lifetime; // how long a NAT certainly keeps a UDP mapping that is not used
+    bool is_open;                   // no NAT: the server sees us at an address of our own
+    struct wend_position position;  // of the directory, as we have it
+    uint64_t network_serial, revocation_serial; // of the records that we have
+};
+
 // Views point into the leg and live until the next call to it.
 struct wend_leg_event {
     enum wend_leg_event_kind kind;
@@ -67,6 +75,7 @@ int wend_leg_init(struct wend_leg *leg, const struct wend_leg_config *config,
 // New addresses for the server (DNS was asked again); used from the next datagram on. None at all:
 // those of before stay.
 void wend_leg_set_addresses(struct wend_leg *leg, const struct wend_address *at, size_t count);
+void wend_leg_set_upkeep(struct wend_leg *leg, const struct wend_leg_upkeep *upkeep);
 void wend_leg_start(struct wend_leg *leg, wend_instant now, uint64_t unix_ns);
 void wend_leg_close(struct wend_leg *leg);
 
@@ -90,6 +99,9 @@ void wend_leg_stream_closed(struct wend_leg *leg, uint32_t stream, wend_instant 
 // Our own addresses changed: a Resume at once, and a handshake by every way if it is not answered
 // within 1.5 round trips; on a stream a Binding over UDP too.
 void wend_leg_moved(struct wend_leg *leg, wend_instant now);
+// An address went, or the host slept: what the server saw of us says nothing any more, and a stream
+// is replaced at once. Else as wend_leg_moved.
+void wend_leg_uprooted(struct wend_leg *leg, wend_instant now);
 
 // Where relay frames to this server go now: transport, stream, remote. False while not UP.
 bool wend_leg_route(const struct wend_leg *leg, struct wend_datagram *ret);
@@ -97,12 +109,16 @@ bool wend_leg_is_up(const struct wend_leg *leg);
 wend_duration wend_leg_rtt(const struct wend_leg *leg); // 0: not measured
 // The shortest one since the way to the server last changed: without what computing and queues add.
 wend_duration wend_leg_rtt_least(const struct wend_leg *leg);
-struct wend_address wend_leg_observed(const struct wend_leg *leg);  // family 0: not known
+struct wend_address wend_leg_observed(const struct wend_leg *leg); // family 0: not known
+// The pause between Keepalives that the server may count on now; for LIFETIME in Configuration.
+wend_duration wend_leg_interval(const struct wend_leg *leg);
 const uint8_t *wend_leg_handshake_hash(const struct wend_leg *leg); // 32 bytes, for Show
 
 void wend_leg_expire(struct wend_leg *leg, wend_instant now, uint64_t unix_ns);
 wend_instant wend_leg_deadline(const struct wend_leg *leg);
 bool wend_leg_next_datagram(struct wend_leg *leg, struct wend_datagram *ret);
+// Only a Resume that is due: it must be out before any relay frame from a new address.
+bool wend_leg_next_resume(struct wend_leg *leg, struct wend_datagram *ret);
 bool wend_leg_next_event(struct wend_leg *leg, struct wend_leg_event *ret);
 
 #endif

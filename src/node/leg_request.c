@@ -6,13 +6,10 @@
 
 #include "node/leg_state.h"
 
-#define RETRY_FIRST   WEND_MS(250)
-#define RETRY_MAX     WEND_S(4)
-#define KEEPALIVE_UDP WEND_S(25)
-#define KEEPALIVE_TCP WEND_S(60)
+#define RETRY_FIRST WEND_MS(250)
+#define RETRY_MAX   WEND_S(4)
 
 // How long our own errands are repeated.
-#define KEEPALIVE_PATIENCE WEND_S(10)
 #define RESUME_PATIENCE    WEND_S(30)
 #define OTHER_WAY_PATIENCE WEND_S(5) // a Resume that would move us from a stream to UDP
 
@@ -23,7 +20,7 @@
 #define DOUBT_RESUME_UDP    1
 #define DOUBT_RESUME_STREAM 2
 
-static struct wend_leg_slot *find_slot(struct wend_leg *leg, uint32_t id)
+struct wend_leg_slot *wend_leg_find_slot(struct wend_leg *leg, uint32_t id)
 {
     for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++)
         if (leg->slots[i].id == id)
@@ -42,7 +39,7 @@ int wend_leg_request(struct wend_leg *leg, uint16_t type, struct wend_bytes attr
 {
     if (attributes.len > WEND_LEG_BODY_MAX)
         return -EMSGSIZE;
-    struct wend_leg_slot *slot = find_slot(leg, 0);
+    struct wend_leg_slot *slot = wend_leg_find_slot(leg, 0);
     if (slot == NULL)
         return -ENOBUFS;
     if (++leg->last_id == 0)
@@ -52,7 +49,7 @@ int wend_leg_request(struct wend_leg *leg, uint16_t type, struct wend_bytes attr
     slot->len = (uint16_t)attributes.len;
     slot->tries = 0;
     slot->fresh = true;
-    slot->due = false;
+    slot->due = slot->once = false;
     slot->patience = patience;
     slot->interval = 0;
     slot->sent = slot->retry_at = slot->give_up_at = WEND_NEVER;
@@ -87,7 +84,8 @@ int wend_leg_respond(struct wend_leg *leg, const struct wend_leg_event *request,
 static void forget_resume(struct wend_leg *leg)
 {
     struct wend_leg_search *search = &leg->search;
-    struct wend_leg_slot *slot = search->resume_id != 0 ? find_slot(leg, search->resume_id) : NULL;
+    struct wend_leg_slot *slot =
+        search->resume_id != 0 ? wend_leg_find_slot(leg, search->resume_id) : NULL;
     if (slot != NULL)
         slot->id = 0;
     search->resume_id = 0;
@@ -110,6 +108,18 @@ static bool on_stream(const struct wend_leg *leg)
     return leg->search.route.transport != WEND_TRANSPORT_UDP;
 }
 
+void wend_leg_requests_hasten(struct wend_leg *leg, wend_instant now)
+{
+    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
+        struct wend_leg_slot *slot = &leg->slots[i];
+        if (slot->id == 0 || slot->tries == 0 || slot->once)
+            continue;
+        slot->tries = 1; // no reason to doubt the new way
+        slot->interval = first_interval(leg);
+        slot->retry_at = now;
+    }
+}
+
 void wend_leg_requests_again(struct wend_leg *leg, wend_instant now)
 {
     forget_resume(leg); // the owner registers again
@@ -117,34 +127,16 @@ void wend_leg_requests_again(struct wend_leg *leg, wend_instant now)
         struct wend_leg_slot *slot = &leg->slots[i];
         if (slot->id == 0 || slot->fresh)
             continue;
-        // What was under way before waits a little, so that the registration goes first.
-        slot->retry_at = slot->tries > 0 ? now + first_interval(leg) : now;
+        if (slot->once) {
+            slot->id = 0;
+            continue;
+        }
+        slot->retry_at = now; // behind the registration, see first_due
         slot->due = false;
         slot->tries = 0;
     }
     leg->answer_count = 0; // answers to a session that is gone
-    leg->keepalive_at = WEND_NEVER;
-    if (leg->config.keepalive)
-        leg->keepalive_at = now + (on_stream(leg) ? KEEPALIVE_TCP : KEEPALIVE_UDP);
-}
-
-static bool is_asked(const struct wend_leg *leg, uint16_t type)
-{
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++)
-        if (leg->slots[i].id != 0 && leg->slots[i].type == type)
-            return true;
-    return false;
-}
-
-static void keep_alive(struct wend_leg *leg, wend_instant now)
-{
-    leg->keepalive_at = now + (on_stream(leg) ? KEEPALIVE_TCP : KEEPALIVE_UDP);
-    if (!wend_leg_is_up(leg) || is_asked(leg, WEND_CONTROL_KEEPALIVE))
-        return;
-    wend_session_sent(&leg->session, true, now); // raises REKEY when the session is old
-    wend_leg_take_session_events(leg, now);
-    (void)wend_leg_request(leg, WEND_CONTROL_KEEPALIVE, (struct wend_bytes){0}, KEEPALIVE_PATIENCE,
-                           NULL);
+    wend_leg_keepalive_begin(leg, now);
 }
 
 static void give_up(struct wend_leg *leg, struct wend_leg_slot *slot, wend_instant now)
@@ -175,14 +167,14 @@ static void doubt(struct wend_leg *leg, const struct wend_leg_slot *slot, wend_i
     if (slot->type != WEND_CONTROL_PEER_SERVICE)
         wend_leg_search_doubt(leg, now);
     else if (leg->config.keepalive)
-        keep_alive(leg, now);
+        wend_leg_keep_alive(leg, true, now);
 }
 
 static void expire_slot(struct wend_leg *leg, struct wend_leg_slot *slot, wend_instant now)
 {
     if (slot->fresh) {
         slot->fresh = false;
-        slot->give_up_at = now + slot->patience;
+        slot->give_up_at = slot->patience == WEND_NEVER ? WEND_NEVER : now + slot->patience;
         slot->retry_at = now;
     }
     if (slot->give_up_at <= now) {
@@ -198,7 +190,7 @@ static void expire_slot(struct wend_leg *leg, struct wend_leg_slot *slot, wend_i
     slot->interval = slot->tries == 0 ? first_interval(leg) : slot->interval * 2;
     if (slot->interval > RETRY_MAX)
         slot->interval = RETRY_MAX;
-    slot->retry_at = now + slot->interval;
+    slot->retry_at = slot->once ? WEND_NEVER : now + slot->interval;
     if (slot->tries == 0)
         slot->sent = now;
     if (slot->tries < UINT8_MAX)
@@ -216,7 +208,7 @@ static bool has_fresh(const struct wend_leg *leg)
 void wend_leg_requests_expire(struct wend_leg *leg, wend_instant now)
 {
     if (leg->keepalive_at <= now)
-        keep_alive(leg, now);
+        wend_leg_keep_alive(leg, false, now);
     // What one of them leads to (a Keepalive, another Resume) gets its turn as well.
     do {
         for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++)
@@ -284,17 +276,47 @@ static bool next_request(struct wend_leg *leg, struct wend_leg_slot *slot,
                 resume ? &leg->search.resume_to : &none, ret);
 }
 
-bool wend_leg_requests_next_datagram(struct wend_leg *leg, struct wend_datagram *ret)
+bool wend_leg_next_resume(struct wend_leg *leg, struct wend_datagram *ret)
 {
-    if (!wend_leg_is_up(leg))
-        return false;
-    if (next_answer(leg, ret))
-        return true;
+    const uint32_t id = leg->search.resume_id;
+    struct wend_leg_slot *slot = id != 0 ? wend_leg_find_slot(leg, id) : NULL;
+
+    return slot != NULL && slot->due && wend_leg_is_up(leg) && next_request(leg, slot, ret);
+}
+
+static bool goes_before(const struct wend_leg_slot *a, const struct wend_leg_slot *b)
+{
+    const bool registers = a->type == WEND_CONTROL_CONFIGURATION;
+
+    if (registers != (b->type == WEND_CONTROL_CONFIGURATION))
+        return registers;
+    return (int32_t)(a->id - b->id) < 0;
+}
+
+// A registration before what may need it, else in the order in which they were made.
+static struct wend_leg_slot *first_due(struct wend_leg *leg)
+{
+    struct wend_leg_slot *first = NULL;
+
     for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
         struct wend_leg_slot *slot = &leg->slots[i];
-        if (slot->id != 0 && slot->due && next_request(leg, slot, ret))
-            return true;
+        if (slot->id != 0 && slot->due && (first == NULL || goes_before(slot, first)))
+            first = slot;
     }
+    return first;
+}
+
+bool wend_leg_requests_next_datagram(struct wend_leg *leg, struct wend_datagram *ret)
+{
+    struct wend_leg_slot *slot;
+
+    if (!wend_leg_is_up(leg))
+        return false;
+    if (wend_leg_next_resume(leg, ret) || next_answer(leg, ret))
+        return true;
+    while ((slot = first_due(leg)) != NULL)
+        if (next_request(leg, slot, ret))
+            return true;
     return false;
 }
 
@@ -305,16 +327,17 @@ static void finish(struct wend_leg *leg, const struct wend_leg_slot *slot,
     if (slot->type == WEND_CONTROL_CONFIGURATION || slot->type == WEND_CONTROL_RESUME ||
         slot->type == WEND_CONTROL_KEEPALIVE)
         wend_leg_saw(leg, a->address);
-    if (slot->id == leg->search.resume_id && leg->search.resume_to.family != 0 &&
-        in->transport == WEND_TRANSPORT_UDP && wend_leg_is_from_server(leg, in))
-        wend_leg_search_chosen(leg, in, now);
+    if (slot->type == WEND_CONTROL_KEEPALIVE)
+        wend_leg_keepalive_answered(leg, slot->sent);
+    if (slot->id == leg->search.resume_id && wend_leg_is_from_server(leg, in))
+        wend_leg_search_resumed(leg, in, now);
 }
 
 // A response of the server: finds its request, raises RESPONSE.
 void wend_leg_answered(struct wend_leg *leg, const struct wend_control *response,
                        const struct wend_datagram *in, wend_instant now)
 {
-    struct wend_leg_slot *slot = response->id != 0 ? find_slot(leg, response->id) : NULL;
+    struct wend_leg_slot *slot = response->id != 0 ? wend_leg_find_slot(leg, response->id) : NULL;
     if (slot == NULL || slot->type != response->type)
         return;
     struct wend_attributes a;

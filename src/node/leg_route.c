@@ -11,7 +11,8 @@
 #define STREAM_AFTER    WEND_MS(300)
 #define STREAM_AGAIN    WEND_S(1) // after one that failed, while nothing has answered
 #define STREAM_PATIENCE WEND_S(4) // with one that does not open; then the next address
-#define STUN_EVERY      WEND_S(30)
+#define STUN_FIRST      WEND_S(30)
+#define STUN_MAX        WEND_S(480)
 
 #define BINDING_REQUEST 0x0001
 #define BINDING_SUCCESS 0x0101
@@ -77,7 +78,7 @@ void wend_leg_search_chosen(struct wend_leg *leg, const struct wend_datagram *by
 {
     struct wend_leg_search *search = &leg->search;
     search->targets = 0;
-    search->stream_target = false;
+    search->stream_target = search->replacing = false;
     if (!wend_address_equal(&search->route.remote, &by->remote) ||
         search->route.transport != by->transport)
         leg->rtt_least = 0;
@@ -90,8 +91,19 @@ void wend_leg_search_chosen(struct wend_leg *leg, const struct wend_datagram *by
         search->stun_at = WEND_NEVER;
         search->stun_targets = 0;
     } else {
-        search->stun_at = now + STUN_EVERY;
+        search->stun_after = STUN_FIRST;
+        search->stun_at = now + STUN_FIRST;
     }
+}
+
+void wend_leg_search_resumed(struct wend_leg *leg, const struct wend_datagram *by, wend_instant now)
+{
+    struct wend_leg_search *search = &leg->search;
+    const bool other_way = search->resume_to.family != 0 && by->transport == WEND_TRANSPORT_UDP;
+    if (!other_way && !search->replacing)
+        return;
+    wend_leg_search_chosen(leg, by, now);
+    wend_leg_keepalive_begin(leg, now);
 }
 
 static void open_stream(struct wend_leg *leg, wend_instant now)
@@ -108,15 +120,29 @@ static void open_stream(struct wend_leg *leg, wend_instant now)
                                                  .address = search->stream_to});
 }
 
+// The session goes on by this way, if the server agrees: a Resume tells it.
+static void resume_by(struct wend_leg *leg, const struct wend_datagram *way, wend_instant now)
+{
+    leg->rtt_least = 0;
+    leg->search.route = *way;
+    leg->search.routed = true;
+    wend_leg_resume(leg, NULL, now);
+}
+
 void wend_leg_stream_opened(struct wend_leg *leg, uint32_t stream, wend_instant now)
 {
     struct wend_leg_search *search = &leg->search;
-    (void)now;
     if (stream == 0 || stream != search->stream)
         return;
     search->stream_open = true;
     search->stream_at = WEND_NEVER;
     search->stream_target = wend_session_is_starting(&leg->session) && leg->initiations > 0;
+    if (search->replacing && leg->have_session)
+        resume_by(leg,
+                  &(struct wend_datagram){.transport = WEND_TRANSPORT_TCP,
+                                          .stream = stream,
+                                          .remote = search->stream_to},
+                  now);
 }
 
 void wend_leg_stream_closed(struct wend_leg *leg, uint32_t stream, wend_instant now)
@@ -124,7 +150,8 @@ void wend_leg_stream_closed(struct wend_leg *leg, uint32_t stream, wend_instant 
     struct wend_leg_search *search = &leg->search;
     if (stream == 0 || stream != search->stream)
         return;
-    const bool in_use = is_on_stream(search);
+    const bool in_use = is_on_stream(search) || search->replacing;
+    search->replacing = false;
     forget_stream(search);
     // If it was how we spoke to the server: the session may live, the way does not.
     if (in_use)
@@ -140,13 +167,15 @@ static void try_udp(struct wend_leg *leg, wend_instant now)
     struct wend_leg_search *search = &leg->search;
     wend_random_bytes(leg->random, search->stun_id, sizeof search->stun_id);
     search->stun_targets = (1u << search->address_count) - 1;
-    search->stun_at = now + STUN_EVERY;
+    search->stun_at = now + search->stun_after;
+    search->stun_after = wend_instant_min(2 * search->stun_after, STUN_MAX);
 }
 
 void wend_leg_search_doubt(struct wend_leg *leg, wend_instant now)
 {
     if (is_on_stream(&leg->search))
         drop_stream(leg); // the kernel may take minutes to find out
+    leg->search.replacing = false;
     wend_leg_connect(leg, now);
     if (wend_session_is_starting(&leg->session) && leg->search.stream_at == WEND_NEVER)
         wend_leg_search_begin(leg, now);
@@ -167,12 +196,31 @@ void wend_leg_moved(struct wend_leg *leg, wend_instant now)
         }
     } else if (wend_leg_is_up(leg)) {
         // If that is not answered soon, a handshake at all addresses follows.
+        wend_leg_requests_hasten(leg, now);
         wend_leg_resume(leg, NULL, now);
+        search->stun_after = STUN_FIRST;
         if (is_on_stream(search))
             try_udp(leg, now);
     } else {
         wend_leg_connect(leg, now);
     }
+}
+
+void wend_leg_uprooted(struct wend_leg *leg, wend_instant now)
+{
+    struct wend_leg_search *search = &leg->search;
+    leg->observed = (struct wend_address){0};
+    if (!leg->started || !wend_leg_is_up(leg) || !is_on_stream(search) ||
+        wend_session_is_starting(&leg->session)) {
+        wend_leg_moved(leg, now);
+        return;
+    }
+    // A stream dies with its address, and the kernel may take minutes to find out.
+    drop_stream(leg);
+    open_stream(leg, now);
+    search->replacing = true;
+    search->stun_after = STUN_FIRST;
+    try_udp(leg, now);
 }
 
 void wend_leg_search_expire(struct wend_leg *leg, wend_instant now)
@@ -181,6 +229,9 @@ void wend_leg_search_expire(struct wend_leg *leg, wend_instant now)
     if (search->stream_at <= now) {
         search->stream_at = WEND_NEVER;
         drop_stream(leg); // it did not open
+        if (search->replacing)
+            wend_leg_connect(leg, now);
+        search->replacing = false;
         if (wend_session_is_starting(&leg->session))
             open_stream(leg, now);
     }
@@ -242,7 +293,7 @@ bool wend_leg_search_next_datagram(struct wend_leg *leg, struct wend_datagram *r
 bool wend_leg_search_owns(const struct wend_leg *leg, const struct wend_datagram *in)
 {
     const struct wend_leg_search *search = &leg->search;
-    return is_on_stream(search) && in->transport == WEND_TRANSPORT_UDP &&
+    return (is_on_stream(search) || search->replacing) && in->transport == WEND_TRANSPORT_UDP &&
            wend_leg_is_from_server(leg, in) && in->bytes.len >= STUN_HEADER_LEN &&
            wend_get_u16(in->bytes.at) == BINDING_SUCCESS &&
            memcmp(in->bytes.at + 8, search->stun_id, sizeof search->stun_id) == 0;
@@ -254,6 +305,11 @@ int wend_leg_search_stun(struct wend_leg *leg, const struct wend_datagram *in, w
     if (!wend_leg_search_owns(leg, in))
         return -ENOENT;
     wend_random_bytes(leg->random, search->stun_id, sizeof search->stun_id); // answered
-    wend_leg_resume(leg, &in->remote, now);
+    if (search->replacing && !search->routed)
+        resume_by(leg,
+                  &(struct wend_datagram){.transport = WEND_TRANSPORT_UDP, .remote = in->remote},
+                  now);
+    else
+        wend_leg_resume(leg, &in->remote, now);
     return 0;
 }

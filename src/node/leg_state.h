@@ -3,6 +3,7 @@
 //
 // leg.c          the session: start, keys, rekeys, giving up; the clock
 // leg_request.c  requests of ours with their retries, answers to the server's
+// leg_keepalive.c  when the server hears from us though there is nothing to say
 // leg_route.c    transports: which address and stream the server is spoken to on
 // leg_receive.c  what comes from the server
 #ifndef WEND_NODE_LEG_STATE_H
@@ -23,6 +24,7 @@ struct wend_leg_slot {
     uint8_t tries; // in this session
     bool fresh;    // its clock starts with the next expire: a request is not told the time
     bool due;      // to be sent by the next drain
+    bool once;     // not repeated, and nobody minds when there is no answer
     wend_instant sent, retry_at, give_up_at;
     wend_duration interval, patience;
     uint8_t body[WEND_LEG_BODY_MAX];
@@ -54,6 +56,8 @@ struct wend_leg_search {
     wend_instant stun_at;          // next Binding, while on a stream
     struct wend_address resume_to; // UDP address that the next Resume goes to, family 0: the route
     uint32_t resume_id;            // of that Resume
+    bool replacing;                // a stream is opened for one that was given up; then a Resume
+    wend_duration stun_after;      // to the next Binding, doubling
 };
 
 struct wend_leg {
@@ -82,7 +86,10 @@ struct wend_leg {
     uint32_t last_id;
     struct wend_leg_answer answers[WEND_LEG_ANSWERS_MAX];
     size_t answer_first, answer_count;
+    struct wend_leg_upkeep upkeep;
     wend_instant keepalive_at;
+    wend_duration interval_asked, interval_told; // told with the last Keepalive; known to be heard
+    uint8_t quiet;                               // Keepalives in a row that asked for news only
     wend_instant last_received;
     wend_instant resumed_at; // last Resume by a hint
     wend_duration rtt, rtt_least;
@@ -109,16 +116,27 @@ void wend_leg_search_begin(struct wend_leg *leg, wend_instant now);
 void wend_leg_search_doubt(struct wend_leg *leg, wend_instant now); // the way seems to be dead
 void wend_leg_search_repeat(struct wend_leg *leg); // the initiation is due once more
 void wend_leg_search_chosen(struct wend_leg *leg, const struct wend_datagram *by, wend_instant now);
+// A Resume was answered by this way.
+void wend_leg_search_resumed(struct wend_leg *leg, const struct wend_datagram *by,
+                             wend_instant now);
 void wend_leg_search_expire(struct wend_leg *leg, wend_instant now);
 wend_instant wend_leg_search_deadline(const struct wend_leg *leg);
 bool wend_leg_search_next_datagram(struct wend_leg *leg, struct wend_datagram *ret);
 bool wend_leg_search_owns(const struct wend_leg *leg, const struct wend_datagram *in);
 int wend_leg_search_stun(struct wend_leg *leg, const struct wend_datagram *in, wend_instant now);
 
+// Keepalive.
+void wend_leg_keepalive_begin(struct wend_leg *leg, wend_instant now); // the way is another
+// `sure`: to be answered in any case.
+void wend_leg_keep_alive(struct wend_leg *leg, bool sure, wend_instant now);
+void wend_leg_keepalive_answered(struct wend_leg *leg, wend_instant sent);
+
 // Requests.
+struct wend_leg_slot *wend_leg_find_slot(struct wend_leg *leg, uint32_t id);
 // Sends a Resume to this UDP address, or NULL: by the route.
 void wend_leg_resume(struct wend_leg *leg, const struct wend_address *to, wend_instant now);
-void wend_leg_requests_again(struct wend_leg *leg, wend_instant now); // in a new session
+void wend_leg_requests_hasten(struct wend_leg *leg, wend_instant now); // behind a Resume
+void wend_leg_requests_again(struct wend_leg *leg, wend_instant now);  // in a new session
 void wend_leg_requests_expire(struct wend_leg *leg, wend_instant now);
 wend_instant wend_leg_requests_deadline(const struct wend_leg *leg);
 bool wend_leg_requests_next_datagram(struct wend_leg *leg, struct wend_datagram *ret);

@@ -10,6 +10,7 @@
 
 #include "node/contact.h"
 #include "node/directory.h"
+#include "node/early.h"
 #include "node/records.h"
 #include "node/server.h"
 #include "wire/demux.h"
@@ -80,7 +81,7 @@ static void init_machines(struct wend_node *n)
     wend_cookie_checker_init(&n->cookies, &n->random, 0);
     wend_bucket_init(&n->handshakes, &calm, 0);
     wend_bucket_init(&n->hints, &hint_limit, 0);
-    wend_map_init(&n->by_index, n->by_index_entries, WEND_NODE_INDEXES);
+    n->by_index = wend_node_map(n->by_index_entries, WEND_NODE_INDEXES);
     wend_heap_init(&n->timers, n->timer_entries, WEND_CONTACTS_MAX);
     wend_directory_init(n);
     wend_server_init(n);
@@ -129,7 +130,7 @@ void wend_node_close(struct wend_node *n)
 
     if (n->closing)
         return;
-    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
+    for (uint32_t i = 0; i < n->contact_high; i++) {
         if (!n->contacts[i].used)
             continue;
         wend_contact_goodbye(n, &n->contacts[i]);
@@ -170,39 +171,9 @@ void wend_node_set_server(struct wend_node *n, size_t index, const struct wend_a
     wend_server_drain(n);
 }
 
-static bool has_address(const struct wend_address *list, size_t count, const struct wend_address *a)
+void wend_node_set_mapping_lifetime(struct wend_node *n, wend_duration lifetime)
 {
-    for (size_t i = 0; i < count; i++)
-        if (wend_address_same_ip(&list[i], a))
-            return true;
-    return false;
-}
-
-void wend_node_set_interfaces(struct wend_node *n, const struct wend_address *at, size_t count,
-                              wend_instant now)
-{
-    struct wend_address kept[WEND_INTERFACES_MAX];
-    size_t kept_count = 0;
-    bool lost = false, gained = false;
-
-    n->now = now;
-    for (size_t i = 0; i < count && kept_count < WEND_INTERFACES_MAX; i++)
-        if (!wend_prefix_contains(&n->overlay.ipv4, &at[i]) &&
-            !wend_prefix_contains(&n->overlay.ipv6, &at[i]))
-            kept[kept_count++] = at[i];
-    for (size_t i = 0; i < n->interface_count; i++)
-        lost = lost || !has_address(kept, kept_count, &n->interfaces[i]);
-    for (size_t i = 0; i < kept_count; i++)
-        gained = gained || !has_address(n->interfaces, n->interface_count, &kept[i]);
-    if (!lost && !gained)
-        return;
-    memcpy(n->interfaces, kept, kept_count * sizeof kept[0]);
-    n->interface_count = kept_count;
-    if (n->leg_made) {
-        wend_leg_moved(&n->leg, now);
-        wend_server_drain(n);
-    }
-    wend_contact_all_candidates_changed(n, lost);
+    n->config.mapping_lifetime = lifetime > 0 ? lifetime : 0;
 }
 
 void wend_node_restore_pin(struct wend_node *n, const struct wend_pin *pin)
@@ -221,28 +192,48 @@ void wend_node_set_stats(struct wend_node *n, struct wend_plane_stats *stats)
     n->stats = stats;
 }
 
-void wend_node_stream_opened(struct wend_node *n, uint32_t stream, wend_instant now)
+void wend_node_prefer(struct wend_node *n, uint32_t slot, enum wend_paths_preference what,
+                      wend_instant now)
 {
     n->now = now;
+    if (slot >= n->directory.high || !n->directory.seats[slot].used)
+        return;
+    n->directory.seats[slot].prefer = (uint8_t)what;
+    struct wend_contact *c = wend_contact_of(n, slot);
+    if (c == NULL)
+        return;
+    wend_paths_prefer(&c->paths, what, now);
+    wend_contact_settle(n, c);
+}
+
+void wend_node_stream_opened(struct wend_node *n, uint32_t stream, wend_instant now)
+{
+    wend_node_turn(n, now);
     if (n->leg_made)
         wend_leg_stream_opened(&n->leg, stream, now);
     wend_server_drain(n);
+    wend_server_expire(n);
 }
 
 void wend_node_stream_closed(struct wend_node *n, uint32_t stream, wend_instant now)
 {
-    n->now = now;
+    wend_node_turn(n, now);
     if (n->leg_made)
         wend_leg_stream_closed(&n->leg, stream, now);
+    wend_server_stream_gone(n, stream);
     wend_server_drain(n);
 }
 
 void wend_node_notice(struct wend_node *n, const struct wend_notice *notice, wend_instant now)
 {
-    n->now = now;
+    wend_node_turn(n, now);
     switch (notice->kind) {
     case WEND_NOTICE_WANT:
-    case WEND_NOTICE_NO_KEYS: wend_contact_want(n, notice->slot); break;
+    case WEND_NOTICE_NO_KEYS:
+        wend_early_keep(n, notice);
+        wend_contact_want(n, notice->slot);
+        wend_early_mind(n, notice->slot);
+        break;
     case WEND_NOTICE_CONFIRMED: wend_contact_confirmed(n, notice->local_index); break;
     case WEND_NOTICE_EXHAUSTED: {
         struct wend_contact *c = wend_contact_of(n, notice->slot);
@@ -252,9 +243,9 @@ void wend_node_notice(struct wend_node *n, const struct wend_notice *notice, wen
         }
         break;
     }
+    case WEND_NOTICE_TRAFFIC: wend_contact_traffic(n, notice->slot); break;
     case WEND_NOTICE_SWITCHED:
     case WEND_NOTICE_SWITCH_SEEN:
-    case WEND_NOTICE_TRAFFIC:
     case WEND_NOTICE_NONE: break;
     }
     wend_server_expire(n);
@@ -308,7 +299,7 @@ static bool is_by_a_way_of(const struct wend_contact *c, const struct wend_origi
 static void peer_forgot(struct wend_node *n, const struct wend_origin *origin,
                         uint32_t remote_index)
 {
-    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
+    for (uint32_t i = 0; i < n->contact_high; i++) {
         struct wend_contact *c = &n->contacts[i];
         const struct wend_contact_pair *pair = c->used ? wend_contact_pair(c, c->sending) : NULL;
         if (pair == NULL || pair->box.remote_index != remote_index || !is_by_a_way_of(c, origin))
@@ -338,18 +329,11 @@ static void hinted(struct wend_node *n, const struct wend_origin *origin, struct
 
 static void receive_session(struct wend_node *n, struct wend_origin *origin, struct wend_bytes in)
 {
-    struct wend_message_data data;
-
     switch (in.at[0]) {
     case WEND_MESSAGE_INITIATION: wend_contact_initiation(n, origin, in); return;
     case WEND_MESSAGE_RESPONSE:
     case WEND_MESSAGE_COOKIE: wend_contact_response(n, in); return;
-    case WEND_MESSAGE_DATA: // the opening half knows no such index
-        wend_node_drop(n, WEND_DROP_NO_SESSION);
-        if (wend_message_read_data(in, &data) == 0 &&
-            wend_contact_by_index(n, data.receiver) == NULL)
-            wend_node_hint(n, origin, data.receiver);
-        return;
+    case WEND_MESSAGE_DATA: wend_early_unopened(n, origin, in); return;
     default: wend_node_drop(n, WEND_DROP_UNKNOWN_TYPE);
     }
 }
@@ -409,7 +393,7 @@ static void receive_other(struct wend_node *n, const struct wend_datagram *in)
 
 int wend_node_receive(struct wend_node *n, const struct wend_datagram *in, wend_instant now)
 {
-    n->now = now;
+    wend_node_turn(n, now);
     if (in->bytes.len == 0 || in->bytes.len > WEND_DATAGRAM_MAX || n->closing) {
         wend_node_drop(n, WEND_DROP_MALFORMED);
         return -EBADMSG;
@@ -431,7 +415,7 @@ int wend_node_receive(struct wend_node *n, const struct wend_datagram *in, wend_
 
 void wend_node_expire(struct wend_node *n, wend_instant now)
 {
-    n->now = now;
+    wend_node_turn(n, now);
     if (n->closing)
         return;
     wend_node_reserve_labels(n);
@@ -459,14 +443,14 @@ void wend_node_check(const struct wend_node *n)
 {
     uint32_t members = 0, contacts = 0;
 
-    for (uint32_t i = 0; i < WEND_NODE_MEMBERS; i++) {
+    for (uint32_t i = 0; i < n->directory.high; i++) {
         const struct wend_seat *seat = &n->directory.seats[i];
         members += seat->used;
         wend_assert(seat->used || seat->contact == 0);
         wend_assert(seat->contact == 0 || (n->contacts[seat->contact - 1].used &&
                                            n->contacts[seat->contact - 1].slot == i));
     }
-    for (uint32_t i = 0; i < WEND_CONTACTS_MAX; i++) {
+    for (uint32_t i = 0; i < n->contact_high; i++) {
         const struct wend_contact *c = &n->contacts[i];
         contacts += c->used;
         if (!c->used)

@@ -16,6 +16,7 @@
 #include "crypto/crypto.h"
 #include "node/leg.h"
 #include "node/plane.h"
+#include "path/paths.h"
 #include "session/trust.h"
 
 #define WEND_CONTACTS_MAX   1024 // peers in use at once; the longest unused gives way
@@ -30,6 +31,7 @@ struct wend_node_config {
     uint8_t seed[32];                 // all randomness of this node
     uint16_t port;                    // UDP port of our sockets, for host candidates
     uint64_t timestamp_floor;         // unix ns; handshake labels stay above (reservation on disk)
+    wend_duration mapping_lifetime;   // see wend_node_set_mapping_lifetime
 };
 
 enum wend_node_event_kind {
@@ -83,6 +85,9 @@ void wend_node_set_server(struct wend_node *node, size_t index, const struct wen
 // change.
 void wend_node_set_interfaces(struct wend_node *node, const struct wend_address *at, size_t count,
                               wend_instant now);
+// How long the NAT before us certainly keeps a UDP mapping that nothing passes through: the pause
+// between Keepalives to the server. 0: not known.
+void wend_node_set_mapping_lifetime(struct wend_node *node, wend_duration lifetime);
 void wend_node_restore_pin(struct wend_node *node, const struct wend_pin *pin);
 
 // What the opening half did not consume: handshakes, control, hints, the server's messages.
@@ -97,10 +102,18 @@ void wend_node_set_stats(struct wend_node *node, struct wend_plane_stats *stats)
 
 void wend_node_expire(struct wend_node *node, wend_instant now);
 wend_instant wend_node_deadline(const struct wend_node *node);
+// A Resume that is due, ahead of the commands: after it the server takes relay frames from where we
+// are now. Drain these first, then the opening half's commands, datagrams, the sealing half's.
+bool wend_node_next_resume(struct wend_node *node, struct wend_datagram *ret);
 bool wend_node_next_datagram(struct wend_node *node, struct wend_datagram *ret);
 bool wend_node_next_event(struct wend_node *node, struct wend_node_event *ret);
 bool wend_node_next_seal_command(struct wend_node *node, struct wend_command *ret);
 bool wend_node_next_open_command(struct wend_node *node, struct wend_command *ret);
+
+// Which kind of path packets to the member in `slot` shall take while it works (path/paths.h);
+// kept until the node ends. A slot without a member: nothing.
+void wend_node_prefer(struct wend_node *node, uint32_t slot, enum wend_paths_preference what,
+                      wend_instant now);
 
 // For status: read-only views, see node/view.h.
 

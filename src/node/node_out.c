@@ -13,6 +13,12 @@ void wend_node_queues_init(struct wend_node *n)
     wend_ring_init(&n->open_commands, n->open_memory, sizeof n->open_memory);
 }
 
+// Drained: begins at the front again, so that a node that has little to say touches little memory.
+static void rewind_ring(struct wend_ring *ring)
+{
+    wend_ring_init(ring, ring->memory, ring->capacity);
+}
+
 // A record is the struct, then the bytes that it speaks of.
 static bool push(struct wend_ring *ring, const void *head, size_t head_len, struct wend_bytes bytes)
 {
@@ -32,6 +38,10 @@ void wend_node_send(struct wend_node *n, const struct wend_datagram *way, struct
     struct wend_datagram d = *way;
 
     wend_assert(bytes.len <= WEND_DATAGRAM_MAX);
+    if (n->isolated) {
+        wend_node_drop(n, WEND_DROP_NO_ROUTE);
+        return;
+    }
     d.bytes = (struct wend_bytes){.at = NULL, .len = bytes.len};
     if (!push(&n->out, &d, sizeof d, bytes))
         wend_node_drop(n, WEND_DROP_QUEUE_FULL);
@@ -64,12 +74,19 @@ static bool next_queued(struct wend_node *n, struct wend_datagram *ret)
     size_t len;
     const uint8_t *at = wend_ring_peek(&n->out, &len);
 
-    if (at == NULL)
+    if (at == NULL) {
+        rewind_ring(&n->out);
         return false;
+    }
     memcpy(ret, at, sizeof *ret);
     ret->bytes.at = at + sizeof *ret;
     n->out_peeked = true;
     return true;
+}
+
+bool wend_node_next_resume(struct wend_node *n, struct wend_datagram *ret)
+{
+    return !n->closing && n->leg_made && !n->isolated && wend_leg_next_resume(&n->leg, ret);
 }
 
 bool wend_node_next_datagram(struct wend_node *n, struct wend_datagram *ret)
@@ -80,7 +97,7 @@ bool wend_node_next_datagram(struct wend_node *n, struct wend_datagram *ret)
     }
     // The leg first: what opens a channel goes before what uses it. At the end the other way round:
     // Goodbyes pass through channels that Release closes.
-    if (!n->closing && n->leg_made && wend_leg_next_datagram(&n->leg, ret))
+    if (!n->closing && n->leg_made && !n->isolated && wend_leg_next_datagram(&n->leg, ret))
         return true;
     if (next_queued(n, ret))
         return true;
@@ -101,8 +118,10 @@ bool wend_node_next_event(struct wend_node *n, struct wend_node_event *ret)
     }
     size_t len;
     const uint8_t *at = wend_ring_peek(&n->events, &len);
-    if (at == NULL)
+    if (at == NULL) {
+        rewind_ring(&n->events);
         return false;
+    }
     memcpy(ret, at, sizeof *ret);
     if (ret->bytes.len > 0)
         ret->bytes.at = at + sizeof *ret;
@@ -115,8 +134,10 @@ static bool next_command(struct wend_ring *ring, struct wend_command *ret)
     size_t len;
     uint8_t *at = wend_ring_peek(ring, &len);
 
-    if (at == NULL)
+    if (at == NULL) {
+        rewind_ring(ring);
         return false;
+    }
     memcpy(ret, at, sizeof *ret);
     wend_wipe(at, len); // it may hold a key
     wend_ring_release(ring);

@@ -7,8 +7,13 @@
 // directory.c          members by slot and key, their proofs, pins
 // directory_sync.c     Subscribe and Notify
 // records.c            newer network records and revocation lists: fetched, verified, applied
+// whereabouts.c        addresses that come and go; sleep
 // contact.c            peers in use: opened, closed, their timers
-// contact_handshake.c  types 5 and 6: made, judged, answered; keys to the data plane
+// contact_all.c        what concerns all of them: the server, our addresses
+// contact_handshake.c  types 5 and 6: made, judged, answered
+// contact_keys.c       keys to the data plane
+// contact_early.c      user packets inside a type 5
+// contact_unopened.c   data that comes before its keys
 // contact_way.c        how sealed bytes travel: direct, channel, Peer Service
 // contact_control.c    type 9: probes, candidates, Goodbye
 // view.c               for `wend status`
@@ -37,6 +42,9 @@
 #define WEND_NODE_OUT_LEN      (2U << 20)
 #define WEND_NODE_HINTS        256
 #define WEND_CONTACT_PAIRS     4
+#define WEND_NODE_KEPT         128 // data messages before their keys, of all peers
+#define WEND_NODE_KEPT_PACKETS 16  // of one; more are dropped, counted
+#define WEND_NODE_KEPT_BYTES   24576
 
 // A member of the network, at its slot. Zeroed: free.
 struct wend_seat {
@@ -44,10 +52,13 @@ struct wend_seat {
     bool told;        // the data plane knows the slot
     bool withheld;    // the server calls it removed; goes when its contact does
     uint8_t status;   // enum wend_status
+    uint8_t prefer;   // enum wend_paths_preference
     uint32_t contact; // 1 + index; 0: not in use
     uint32_t mark;    // of the last whole subscription that named it
     uint64_t epoch;
-    struct wend_label label; // greatest accepted; outlives the contact
+    struct wend_label label;       // greatest accepted; outlives the contact
+    struct wend_label early_taken; // the initiation whose early data was taken last
+    struct wend_label early_void;  // that of initiations up to this one is not to be taken
     struct wend_member member;
     struct wend_address ipv4, ipv6;
 };
@@ -64,7 +75,8 @@ struct wend_directory {
     bool syncing, behind;          // a Subscribe is under way; another shall follow
     bool whole;                    // it began at the start
     uint32_t mark;
-    wend_instant sync_at; // when to try again; WEND_NEVER
+    wend_instant sync_at;        // when to try again; WEND_NEVER
+    struct wend_label forgotten; // greatest label of a member that is no more
 };
 
 // One key pair with a peer.
@@ -72,8 +84,28 @@ struct wend_contact_pair {
     uint32_t local_index; // 0: free
     bool heard;           // something under it was opened here
     bool has_key;         // send_key was not handed to the sealing half yet
+    uint16_t returned;    // messages given back to the opening half
     uint8_t send_key[32];
     struct wend_box box;
+};
+
+// Copies of packets that wait in the sealing half, to ride in a type 5. See early.h.
+struct wend_contact_early {
+    uint16_t count, len;         // as told; 0: none
+    uint16_t fit_count, fit_len; // what rides
+    bool offered;
+    bool replaced;                  // the sealing half has told of others since
+    struct wend_label first, label; // of the initiations that bore it, first and last
+    uint8_t bytes[WEND_EARLY_MAX];
+};
+
+// A data message whose keys are not there yet.
+struct wend_kept {
+    uint32_t index; // 0: free
+    uint32_t serial;
+    struct wend_datagram way; // its bytes: stale
+    uint16_t len;
+    uint8_t bytes[WEND_DATAGRAM_MAX];
 };
 
 // A peer in use.
@@ -92,6 +124,11 @@ struct wend_contact {
     struct wend_contact_pair pairs[WEND_CONTACT_PAIRS];
     uint32_t sending; // local index of the pair the sealing half has; 0: none
 
+    struct wend_contact_early early;
+    struct wend_label early_voided; // ours up to this one is not to be taken by the peer
+    bool early_arrived;             // some of ours was taken
+    uint64_t named_epoch;           // of the peer, in the handshake under way
+
     uint32_t channel; // 0: none
     bool calling;     // a Peer Service Request is under way
     bool keepalive;   // to be sent once the sealing half knows keys and way
@@ -99,11 +136,11 @@ struct wend_contact {
     bool way_told;
     uint32_t way_generation; // of paths, when the sealing half was told
     uint32_t route_generation;
+    bool isolated; // when the sealing half was told
 
     struct wend_candidates theirs;
     uint32_t their_generation;
     wend_duration their_server_rtt;
-    uint32_t stale;              // a pair that is not sent with any more, whatever the session says
     wend_instant hold_until;     // probes to reflexive candidates wait, on the called side
     wend_instant open_at;        // when our NAT is opened for the caller's; WEND_NEVER: done
     uint32_t offered_generation; // of our candidates, in the handshake under way
@@ -112,8 +149,9 @@ struct wend_contact {
     wend_duration tell_after;
     uint32_t last_id;
 
-    wend_instant wanted_at; // last user packet, either way, or wish for one
-    wend_instant tick_at, ask_at;
+    wend_instant wanted_at;       // last user packet, either way, or wish for one
+    bool watched;                 // both halves were asked to say TRAFFIC
+    wend_instant tick_at, ask_at; // tick_at WEND_NEVER: nothing passes
     wend_instant seen_sent, seen_received, seen_any;
     uint64_t their_revocations; // serial told in the handshake
 
@@ -206,13 +244,16 @@ struct wend_node {
     struct wend_address servers[WEND_RECORD_SERVERS_MAX][WEND_LEG_ADDRESSES_MAX];
     size_t server_addresses[WEND_RECORD_SERVERS_MAX];
     bool registered, ready;
-    wend_instant register_at; // WEND_NEVER: not due
+    bool registering; // Configuration is under way
+    uint32_t configuration_id;
+    wend_instant register_at, registered_at; // WEND_NEVER: not due; when it was sent last
     struct wend_datagram route;
     uint32_t route_generation;
     struct wend_call calls[WEND_NODE_CALLS];
 
     struct wend_address interfaces[WEND_INTERFACES_MAX];
     size_t interface_count;
+    bool isolated; // there were interfaces, and there are none: nothing is sent or counted
     struct wend_candidates ours;
     uint32_t generation; // of `ours`; 1 at first
     struct wend_budget budget;
@@ -223,12 +264,15 @@ struct wend_node {
 
     struct wend_contact contacts[WEND_CONTACTS_MAX];
     uint32_t contact_count;
+    uint32_t contact_high; // contacts at and above this were never used
     struct wend_map by_index;
     struct wend_map_entry by_index_entries[WEND_NODE_INDEXES];
     struct wend_heap timers;
     struct wend_heap_entry timer_entries[WEND_CONTACTS_MAX];
     struct wend_plane_stats *stats; // of all slots; may be NULL
     struct wend_drops drops;
+    struct wend_kept kept[WEND_NODE_KEPT];
+    uint32_t kept_count, kept_serial;
 
     struct wend_ring out, events, seal_commands, open_commands;
     bool out_peeked, event_peeked;
@@ -256,10 +300,18 @@ static inline void wend_node_drop(struct wend_node *n, enum wend_drop reason)
 
 // --- node.c ---
 
+// A map in memory that is zero already, as the owner gives it: none of it is touched.
+static inline struct wend_map wend_node_map(struct wend_map_entry *entries, uint32_t capacity)
+{
+    return (struct wend_map){.entries = entries, .mask = capacity - 1};
+}
+
 static inline uint64_t wend_node_unix_seconds(const struct wend_node *n)
 {
     return n->unix_ns / 1000000000;
 }
+// Every call begins with it: `now`, and what follows if the host slept (whereabouts.c).
+void wend_node_turn(struct wend_node *n, wend_instant now);
 // A hint to whoever sent us something for an index that we do not know, within limits.
 void wend_node_hint(struct wend_node *n, const struct wend_origin *origin, uint32_t index);
 // Emits RESERVE_TIMESTAMP ahead of labels that come near the floor.

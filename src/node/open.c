@@ -19,7 +19,7 @@ struct wend_open *wend_open_init(void *memory, const struct wend_open_config *co
     struct wend_open *o = memory;
     o->config = *config;
     wend_coalesce_init(&o->batch, config->udp_offload);
-    wend_map_init(&o->by_index, o->entries, WEND_OPEN_MAP_SIZE);
+    wend_map_init_zeroed(&o->by_index, o->entries, WEND_OPEN_MAP_SIZE);
     wend_hold_pool_init(&o->pool);
     return o;
 }

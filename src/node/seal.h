@@ -13,6 +13,18 @@
 // packet raises WANT (NO_KEYS if there is a path), once until the queue was served or given up. The
 // queue goes out, in order, before any newer packet.
 //
+// A changed path or key is said to the peer (Switch, section 7.5) before the next message, so that
+// it can keep the packets of two ways in order: see seal_switch.c. A path with `also`: every sealed
+// message goes there too, identical, as far as WEND_PLANE_ALSO_* allow.
+//
+// WANT and NO_KEYS give the node a copy of the queue's head as early data. The packets stay; until
+// the node's verdict none is told again, and a full queue drops others first. Keys that come before
+// the verdict send them with the rest.
+//
+// A path that carries less than the interface: what is too long and may not be cut is refused with
+// an answer to the host, and a TCP SYN's segment size is lowered. What was queued before
+// the path was known goes out whole.
+//
 // Pure, but for wend_sender_init, which lets libcrypto allocate when keys come. Not thread-safe.
 #ifndef WEND_NODE_SEAL_H
 #define WEND_NODE_SEAL_H
@@ -50,7 +62,8 @@ struct wend_seal_run {
 
 // What came of packets since the caller emptied it (wend_seal_out_clear).
 struct wend_seal_out {
-    uint8_t *at; // the caller's memory; a super-packet of ordinary segments takes 70 KiB
+    uint8_t *at; // the caller's memory: 512 bytes and more; a super-packet of ordinary segments
+                 // takes 70 KiB, and twice that with `also`, else not all of it is doubled
     size_t capacity, len;
     size_t count;
     struct wend_seal_run runs[WEND_SEAL_RUNS_MAX];
@@ -68,8 +81,8 @@ enum wend_seal_verdict {
     WEND_SEAL_QUEUED,      // waits for keys or a path
     WEND_SEAL_FULL,        // no room in the out buffer: send, clear, give the packet again
     WEND_SEAL_DROPPED,     // counted in the drops
-    WEND_SEAL_UNREACHABLE, // counted; nobody has this destination: worth an ICMP message
-    WEND_SEAL_TOO_BIG,     // counted; longer than the path carries: wend_seal_answer has an ICMP
+    WEND_SEAL_UNREACHABLE, // counted; nobody has this destination: see wend_seal_answer
+    WEND_SEAL_TOO_BIG,     // counted; longer than the path carries: see wend_seal_answer
 };
 
 struct wend_seal;
@@ -89,8 +102,8 @@ enum wend_seal_verdict wend_seal_packet(struct wend_seal *s, const struct wend_v
                                         struct wend_bytes packet, wend_instant now,
                                         struct wend_seal_out *out);
 
-// After TOO_BIG: the ICMP or ICMPv6 message for the host that sent the packet (RFC 792, RFC 1191,
-// RFC 4443 section 3.2), valid until the next call; empty: none is due.
+// After UNREACHABLE or TOO_BIG: the ICMP or ICMPv6 packet for the host (wire/icmp.h), valid until
+// the next call. Empty: none is due, or 100 were given within a second.
 struct wend_bytes wend_seal_answer(const struct wend_seal *s);
 
 // Appends queued packets of peers that can be reached now, and keepalives. Returns true when all

@@ -3,107 +3,50 @@
 
 #include <string.h>
 
-#include "base/assert.h"
 #include "node/seal_state.h"
-#include "wire/frame.h"
 #include "wire/ip.h"
+#include "wire/mss.h"
 
-// ---- The out buffer ----
+// ---- Messages ----
 
-static size_t frame_len(const struct wend_seal_slot *p)
+// A packet that was written to its place goes by `path`. Returns the length of the datagram, or 0:
+// the keys are gone.
+static size_t seal_placed(struct wend_seal *s, struct wend_seal_slot *p, size_t len,
+                          struct wend_seal_out *out)
 {
-    return p->path.channel != 0 ? WEND_FRAME_HEADER_LEN : 0;
-}
-
-static bool has_room(const struct wend_seal_out *out, size_t pieces, size_t longest)
-{
-    return out->count < WEND_SEAL_RUNS_MAX &&
-           pieces * (longest + WEND_SEAL_GROWTH) <= out->capacity - out->len;
-}
-
-// Where the next inner packet is to be written.
-static uint8_t *place(const struct wend_seal_slot *p, const struct wend_seal_out *out)
-{
-    return out->at + out->len + frame_len(p) + WEND_DATA_HEADROOM;
-}
-
-static bool continues(const struct wend_seal_run *run, const struct wend_seal *s, uint32_t slot,
-                      size_t len)
-{
-    return run->slot == slot && run->serial == s->serial && !run->closed && len <= run->segment_len;
-}
-
-static void append(struct wend_seal *s, const struct wend_seal_slot *p, struct wend_seal_out *out,
-                   size_t len)
-{
-    const uint32_t slot = wend_seal_number(s, p);
-    struct wend_seal_run *run = out->count > 0 ? &out->runs[out->count - 1] : NULL;
-    if (run == NULL || !continues(run, s, slot, len)) {
-        run = &out->runs[out->count++];
-        *run = (struct wend_seal_run){.path = p->path,
-                                      .offset = out->len,
-                                      .slot = slot,
-                                      .serial = s->serial,
-                                      .segment_len = (uint16_t)len};
-    }
-    run->closed = len < run->segment_len;
-    run->len += len;
-    run->count++;
-    out->len += len;
-}
-
-// The counter is used up: the key is of no more use, and what follows waits for the next.
-static void exhausted(struct wend_seal *s, struct wend_seal_slot *p)
-{
-    wend_seal_lose_keys(s, p);
-    wend_drops_add(&s->drops, WEND_DROP_EXPIRED);
-}
-
-static void mind_wear(struct wend_seal *s, struct wend_seal_slot *p)
-{
-    if (p->worn_told || !wend_sender_is_worn(&p->sender))
-        return;
-    p->worn_told = true;
-    wend_seal_say(s, wend_seal_number(s, p), WEND_SEAL_SAY_EXHAUSTED);
-}
-
-// Seals the packet that was written to its place; 0 bytes make a keepalive.
-static bool seal_placed(struct wend_seal *s, struct wend_seal_slot *p, size_t len,
-                        struct wend_seal_out *out)
-{
-    uint8_t *const inner = place(p, out);
-    const size_t message_len = wend_data_seal(&p->sender, inner, len, s->config.mtu);
-    mind_wear(s, p);
-    if (message_len == 0) {
-        exhausted(s, p);
-        return false;
-    }
-    if (p->path.channel != 0)
-        wend_frame_write_header(out->at + out->len, p->path.channel);
-    append(s, p, out, frame_len(p) + message_len);
+    if (p->narrow)
+        (void)wend_mss_clamp(wend_seal_place(&p->path, out), len, p->path.mtu_bytes);
     p->keepalive = false;
-    return true;
+    return wend_seal_put(s, p, &p->path, len, out);
 }
 
-static void add(_Atomic uint64_t *counter, uint64_t n) // the only writer
+// The same for one alone, doubled where the slot is.
+static bool seal_one(struct wend_seal *s, struct wend_seal_slot *p, size_t len, wend_instant now,
+                     struct wend_seal_out *out)
 {
-    const uint64_t old = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, old + n, memory_order_relaxed);
+    const size_t at = out->len;
+    const size_t sealed = seal_placed(s, p, len, out);
+    if (sealed > 0 && wend_seal_is_doubled(p))
+        wend_seal_double(s, p, at, sealed, now, out);
+    return sealed > 0;
 }
 
 struct tally {
     uint64_t packets, bytes;
 };
 
-static void count_sent(struct wend_seal *s, const struct wend_seal_slot *p, struct tally sent,
+static void count_sent(struct wend_seal *s, struct wend_seal_slot *p, struct tally sent,
                        wend_instant now)
 {
     struct wend_plane_stats *stats = &s->config.stats[wend_seal_number(s, p)];
     if (sent.packets == 0)
         return;
-    add(&stats->sent_packets, sent.packets);
-    add(&stats->sent_bytes, sent.bytes);
+    wend_seal_count(s, p, &p->path, sent.packets);
+    wend_seal_add(&stats->sent_packets, sent.packets);
+    wend_seal_add(&stats->sent_bytes, sent.bytes);
     atomic_store_explicit(&stats->last_sent, now, memory_order_relaxed);
+    p->course.spoke = now;
+    p->course.spoken = true;
 }
 
 // ---- What waited ----
@@ -115,10 +58,10 @@ static bool flush_queue(struct wend_seal *s, struct wend_seal_slot *p, wend_inst
     struct tally sent = {0};
     while (p->count > 0 && wend_seal_is_ready(p)) {
         const struct wend_seal_cell *cell = &s->cells[p->first];
-        if (!has_room(out, 1, cell->len))
+        if (!wend_seal_has_room_for(p, out, 1, cell->len))
             break;
-        memcpy(place(p, out), cell->bytes, cell->len);
-        if (seal_placed(s, p, cell->len, out)) {
+        memcpy(wend_seal_place(&p->path, out), cell->bytes, cell->len);
+        if (seal_one(s, p, cell->len, now, out)) {
             sent.packets++;
             sent.bytes += cell->len;
         }
@@ -135,12 +78,15 @@ static bool flush_slot(struct wend_seal *s, struct wend_seal_slot *p, wend_insta
 {
     if (!wend_seal_is_ready(p))
         return true; // it was, and comes back on the list when it is again
+    if (p->unsettled && !wend_seal_settle(s, p, now, out))
+        return false;
     if (!flush_queue(s, p, now, out))
         return false;
     if (p->keepalive && wend_seal_is_ready(p)) {
-        if (!has_room(out, 1, 0))
+        if (!wend_seal_has_room_for(p, out, 1, 0))
             return false;
-        (void)seal_placed(s, p, 0, out);
+        if (seal_one(s, p, 0, now, out))
+            wend_seal_count(s, p, &p->path, 1);
     }
     return true;
 }
@@ -162,7 +108,7 @@ bool wend_seal_flush(struct wend_seal *s, wend_instant now, struct wend_seal_out
 static enum wend_seal_verdict drop(struct wend_seal *s, enum wend_drop reason)
 {
     wend_drops_add(&s->drops, reason);
-    return reason == WEND_DROP_NO_ROUTE ? WEND_SEAL_UNREACHABLE : WEND_SEAL_DROPPED;
+    return WEND_SEAL_DROPPED;
 }
 
 static bool is_ours(const struct wend_seal *s, const struct wend_ip *ip)
@@ -192,22 +138,47 @@ static size_t longest_piece(const struct wend_split *split)
 }
 
 static enum wend_seal_verdict seal_pieces(struct wend_seal *s, struct wend_seal_slot *p,
-                                          struct wend_split *split, struct wend_seal_out *out,
-                                          struct tally *sent)
+                                          struct wend_split *split, wend_instant now,
+                                          struct wend_seal_out *out)
 {
-    const size_t pieces = wend_split_count(split), longest = longest_piece(split);
+    const size_t pieces = wend_split_count(split), longest = longest_piece(split), at = out->len;
+    struct tally sent = {0};
+    size_t segment = 0; // of the first, and so of all but the last
     if (pieces * (longest + WEND_SEAL_GROWTH) > out->capacity)
         return drop(s, WEND_DROP_MALFORMED); // thousands of tiny segments: nobody's traffic
-    if (!has_room(out, pieces, longest))
+    if (!wend_seal_has_room_for(p, out, pieces, longest))
         return WEND_SEAL_FULL;
-    for (size_t i = 0; i < pieces; i++) {
-        const size_t len = wend_split_next(split, place(p, out));
-        if (!seal_placed(s, p, len, out))
-            return WEND_SEAL_DROPPED;
-        sent->packets++;
-        sent->bytes += len;
+    while (sent.packets < pieces) {
+        const size_t len = wend_split_next(split, wend_seal_place(&p->path, out));
+        const size_t sealed = seal_placed(s, p, len, out);
+        if (sealed == 0)
+            break;
+        if (segment == 0)
+            segment = sealed;
+        sent.packets++;
+        sent.bytes += len;
     }
-    return WEND_SEAL_SENT;
+    if (segment > 0 && wend_seal_is_doubled(p))
+        wend_seal_double(s, p, at, segment, now, out);
+    count_sent(s, p, sent, now);
+    return sent.packets == pieces ? WEND_SEAL_SENT : WEND_SEAL_DROPPED;
+}
+
+static void tell_traffic(struct wend_seal *s, struct wend_seal_slot *p)
+{
+    p->watched = false;
+    wend_seal_say(s, wend_seal_number(s, p), WEND_SEAL_SAY_TRAFFIC);
+}
+
+// What must be out before a new packet. Returns false when there is no room for it.
+static bool clear_the_way(struct wend_seal *s, struct wend_seal_slot *p, wend_instant now,
+                          struct wend_seal_out *out)
+{
+    if (!wend_seal_is_ready(p))
+        return true;
+    if (p->unsettled && !wend_seal_settle(s, p, now, out))
+        return false;
+    return p->count == 0 || flush_queue(s, p, now, out);
 }
 
 enum wend_seal_verdict wend_seal_packet(struct wend_seal *s, const struct wend_vnet *vnet,
@@ -216,21 +187,22 @@ enum wend_seal_verdict wend_seal_packet(struct wend_seal *s, const struct wend_v
 {
     struct wend_ip ip;
     struct wend_split split;
-    struct tally sent = {0};
     if (!wend_ip_read(packet, &ip))
         return drop(s, WEND_DROP_MALFORMED);
     if (!is_ours(s, &ip))
         return drop(s, WEND_DROP_WRONG_SOURCE);
     struct wend_seal_slot *p = wend_seal_find(s, ip.version, ip.destination);
     if (p == NULL)
-        return drop(s, WEND_DROP_NO_ROUTE);
+        return wend_seal_unreachable(s, packet, now);
     if (wend_split_init(&split, vnet, packet, s->config.mtu) != 0)
         return drop(s, WEND_DROP_MALFORMED);
-    if (p->count > 0 && wend_seal_is_ready(p) && !flush_queue(s, p, now, out))
+    if (p->watched)
+        tell_traffic(s, p);
+    if (p->narrow && wend_icmp_is_too_big(packet, longest_piece(&split), p->path.mtu_bytes))
+        return wend_seal_too_big(s, p, &split, now);
+    if (!clear_the_way(s, p, now, out))
         return WEND_SEAL_FULL;
     if (!wend_seal_is_ready(p))
         return queue(s, p, &split);
-    const enum wend_seal_verdict verdict = seal_pieces(s, p, &split, out, &sent);
-    count_sent(s, p, sent, now);
-    return verdict;
+    return seal_pieces(s, p, &split, now, out);
 }

@@ -11,8 +11,9 @@
 #include "node/directory.h"
 #include "node/records.h"
 
-#define PATIENCE       WEND_S(15)
-#define REGISTER_AGAIN WEND_S(5)
+#define PATIENCE WEND_S(15)
+#define REGISTER_AGAIN                                                                             \
+    WEND_S(5) // after a refusal, or when a registration is forgotten again so soon
 
 // --- which server ---
 
@@ -73,14 +74,23 @@ void wend_server_begin(struct wend_node *n)
         make_leg(n);
 }
 
+// Relay frames have nowhere to go: the sealing half keeps packets until they have.
+static void no_route(struct wend_node *n)
+{
+    n->route = (struct wend_datagram){.transport = WEND_TRANSPORT_NONE};
+    n->route_generation++;
+    wend_contact_all_route_changed(n);
+}
+
 static void drop_leg(struct wend_node *n)
 {
     if (!n->leg_made)
         return;
     wend_leg_close(&n->leg);
-    n->leg_made = n->registered = false;
+    n->leg_made = n->registered = n->registering = false;
     n->register_at = WEND_NEVER;
     n->directory.syncing = false;
+    no_route(n);
     memset(n->calls, 0, sizeof n->calls);
     n->records.fetch.object = WEND_OBJECT_NONE;
     n->records.fetch.retry_at = WEND_NEVER;
@@ -159,6 +169,8 @@ int wend_server_call(struct wend_node *n, enum wend_call_kind kind, uint32_t slo
     return 0;
 }
 
+// What waits for the registration goes out right behind it: a server takes requests in order, and
+// answers 401 to what came too early, which brings us here again.
 static void register_now(struct wend_node *n)
 {
     uint8_t body[WEND_LEG_BODY_MAX];
@@ -173,8 +185,26 @@ static void register_now(struct wend_node *n)
     wend_attribute_put(&w, WEND_ATTRIBUTE_RECEIPT, n->config.chain.receipt);
     wend_attribute_put_u64(&w, WEND_ATTRIBUTE_EPOCH, n->config.epoch);
     wend_attribute_put_u32(&w, WEND_ATTRIBUTE_CAPABILITIES, 0);
-    const bool sent = wend_server_call(n, WEND_CALL_CONFIGURATION, 0, &w, PATIENCE) == 0;
-    n->register_at = sent ? WEND_NEVER : n->now + REGISTER_AGAIN;
+    wend_attribute_put_u32(&w, WEND_ATTRIBUTE_LIFETIME,
+                           (uint32_t)(wend_leg_interval(&n->leg) / WEND_S(1)));
+    n->registering = wend_server_call(n, WEND_CALL_CONFIGURATION, 0, &w, PATIENCE) == 0;
+    n->register_at = n->registering ? WEND_NEVER : n->now + REGISTER_AGAIN;
+    n->registered_at = n->now;
+    n->configuration_id = n->leg.last_id;
+    if (n->registering)
+        wend_contact_all_reachable(n);
+}
+
+// The request `id` was answered with 401.
+static void forgotten(struct wend_node *n, uint32_t id)
+{
+    const wend_instant soonest = n->registered_at + REGISTER_AGAIN;
+
+    n->registered = false;
+    if (!n->registering)
+        n->register_at = soonest > n->now ? soonest : n->now;
+    else if ((int32_t)(id - n->configuration_id) < 0)
+        wend_contact_all_reachable(n); // it was ahead of the registration; the next one is behind
 }
 
 static bool is_final(uint16_t error)
@@ -188,6 +218,7 @@ static void registered(struct wend_node *n, const struct wend_leg_event *e)
     struct wend_attributes a;
     struct wend_position p = {0};
 
+    n->registering = false;
     if (e->error != 0) {
         char text[96];
         const size_t len =
@@ -234,11 +265,8 @@ static void answered(struct wend_node *n, const struct wend_leg_event *e)
         n->calls[i].kind = WEND_CALL_NONE;
         break;
     }
-    if (e->error == WEND_ERROR_NOT_REGISTERED && call.kind != WEND_CALL_CONFIGURATION) {
-        n->registered = false;
-        if (n->register_at == WEND_NEVER)
-            n->register_at = n->now;
-    }
+    if (e->type == WEND_CONTROL_RESUME && e->error == 0)
+        wend_contact_all_resumed(n);
     switch (call.kind) {
     case WEND_CALL_CONFIGURATION: registered(n, e); break;
     case WEND_CALL_SUBSCRIBE: wend_directory_subscribed(n, e->attributes, e->error); break;
@@ -247,6 +275,8 @@ static void answered(struct wend_node *n, const struct wend_leg_event *e)
     case WEND_CALL_RELEASE:
     case WEND_CALL_NONE: break;
     }
+    if (e->error == WEND_ERROR_NOT_REGISTERED && call.kind != WEND_CALL_CONFIGURATION)
+        forgotten(n, e->id);
     struct wend_attributes a;
     struct wend_position p;
     if (e->type != WEND_CONTROL_KEEPALIVE || e->error != 0 ||
@@ -273,7 +303,7 @@ static void requested(struct wend_node *n, const struct wend_leg_event *e)
 
 static void connected(struct wend_node *n, const struct wend_leg_event *e)
 {
-    n->registered = false;
+    n->registered = n->registering = false;
     if (e->restarted)
         wend_contact_all_channels_void(n);
     register_now(n);
@@ -284,6 +314,14 @@ static void stream_event(struct wend_node *n, const struct wend_leg_event *e,
 {
     wend_node_raise(
         n, &(struct wend_node_event){.kind = kind, .stream = e->stream, .address = e->address});
+    if (kind == WEND_NODE_CLOSE_STREAM)
+        wend_server_stream_gone(n, e->stream);
+}
+
+void wend_server_stream_gone(struct wend_node *n, uint32_t stream)
+{
+    if (stream != 0 && n->route.stream == stream)
+        no_route(n);
 }
 
 static void timed_out(struct wend_node *n, const struct wend_leg_event *e)
@@ -346,16 +384,36 @@ void wend_server_drain(struct wend_node *n)
             memcpy(copy + attributes, e.error_text.at, text);
         e.attributes.at = copy;
         e.error_text.at = copy + attributes;
-        handle(n, &e);
         follow_route(n);
+        handle(n, &e);
     }
     follow_route(n);
 }
 
+static void tell_upkeep(struct wend_node *n)
+{
+    const struct wend_address seen = wend_leg_observed(&n->leg);
+    struct wend_leg_upkeep upkeep = {
+        .mapping_lifetime = n->config.mapping_lifetime,
+        .position = n->directory.position,
+        .network_serial = n->records.network.serial,
+        .revocation_serial = n->records.revocations.serial,
+    };
+
+    for (size_t i = 0; i < n->interface_count; i++)
+        upkeep.is_open = upkeep.is_open || (seen.port == n->config.port &&
+                                            wend_address_same_ip(&seen, &n->interfaces[i]));
+    wend_leg_set_upkeep(&n->leg, &upkeep);
+}
+
 void wend_server_expire(struct wend_node *n)
 {
-    if (n->leg_made)
+    if (n->isolated)
+        return; // all that waits for an answer waits for an address first
+    if (n->leg_made) {
+        tell_upkeep(n);
         wend_leg_expire(&n->leg, n->now, n->unix_ns);
+    }
     wend_server_drain(n);
     if (n->register_at <= n->now && n->leg_made && wend_leg_is_up(&n->leg))
         register_now(n);
@@ -367,6 +425,8 @@ wend_instant wend_server_deadline(const struct wend_node *n)
 {
     wend_instant least = n->leg_made ? wend_leg_deadline(&n->leg) : WEND_NEVER;
 
+    if (n->isolated)
+        return WEND_NEVER;
     if (n->leg_made && wend_leg_is_up(&n->leg) && !n->refused)
         least = wend_instant_min(least, n->register_at);
     return wend_instant_min(least, n->directory.sync_at);

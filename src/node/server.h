@@ -20,6 +20,8 @@ int wend_server_call(struct wend_node *n, enum wend_call_kind kind, uint32_t slo
                      const struct wend_writer *w, wend_duration patience);
 // Handles all that the leg has to tell; after every call to it.
 void wend_server_drain(struct wend_node *n);
+// This stream is closed.
+void wend_server_stream_gone(struct wend_node *n, uint32_t stream);
 // The directory is as the server has it.
 void wend_server_synced(struct wend_node *n);
 // A newer record is held: its servers count.

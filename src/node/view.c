@@ -67,6 +67,7 @@ static void view_contact(const struct wend_node *n, const struct wend_contact *c
     ret->first_packet = c->first_packet;
     ret->direct_after = c->direct_after;
     ret->switches = c->switches;
+    ret->early_data = c->early_arrived;
     if (c->sending != 0)
         ret->state = WEND_PEER_UP;
     else if (c->starting != 0)

@@ -34,6 +34,13 @@ enum wend_paths_use {
     WEND_PATHS_ACTIVE,   // user packets in the last 10 s
 };
 
+// What the user wants packets to take while it works; BEST: whichever is better.
+enum wend_paths_preference {
+    WEND_PATHS_PREFER_BEST = 0,
+    WEND_PATHS_PREFER_DIRECT,
+    WEND_PATHS_PREFER_RELAY,
+};
+
 struct wend_paths {
     struct wend_path path[WEND_PATHS_MAX + 1]; // the last is the relay
     uint32_t used;                             // direct entries in use, they are never moved
@@ -41,6 +48,7 @@ struct wend_paths {
     uint32_t generation;                       // rises whenever `chosen` stands for another way
     uint32_t names;                            // last name given out
     enum wend_paths_use use;
+    enum wend_paths_preference preference;
     bool relay_open;
     wend_instant retry_at; // WEND_NEVER: no retry planned
     wend_duration retry_after;
@@ -80,6 +88,7 @@ bool wend_paths_next_probe(struct wend_paths *p, struct wend_path_probe *ret);
 
 // Settles the choice; called by every verb above. The owner compares `generation`.
 void wend_paths_choose(struct wend_paths *p, wend_instant now);
+void wend_paths_prefer(struct wend_paths *p, enum wend_paths_preference what, wend_instant now);
 // The path that carries packets, or NULL.
 const struct wend_path *wend_paths_chosen(const struct wend_paths *p);
 // The best direct path that is up, or NULL; for handshake messages.

@@ -49,6 +49,13 @@ static uint32_t decide(const struct wend_paths *p)
 {
     const struct wend_path *direct = wend_paths_direct(p);
 
+    // Nobody keeps a direct path open while nobody wants it: who wakes later finds the relay.
+    if (p->use == WEND_PATHS_IDLE && p->relay_open)
+        return WEND_PATHS_RELAY;
+    if (p->preference == WEND_PATHS_PREFER_RELAY && p->relay_open)
+        return WEND_PATHS_RELAY;
+    if (direct != NULL && p->preference == WEND_PATHS_PREFER_DIRECT)
+        return (uint32_t)(direct - p->path);
     if (direct != NULL && !(p->relay_open && relay_wins(p, direct)))
         return (uint32_t)(direct - p->path);
     if (p->relay_open)
@@ -82,6 +89,12 @@ void wend_paths_choose(struct wend_paths *p, wend_instant now)
     for (uint32_t i = 0; i < p->used; i++)
         wend_prober_set_pace(&p->path[i].prober, pace_of(p, i), now);
     wend_prober_set_pace(&p->path[WEND_PATHS_RELAY].prober, pace_of(p, WEND_PATHS_RELAY), now);
+}
+
+void wend_paths_prefer(struct wend_paths *p, enum wend_paths_preference what, wend_instant now)
+{
+    p->preference = what;
+    wend_paths_choose(p, now);
 }
 
 const struct wend_path *wend_paths_chosen(const struct wend_paths *p)

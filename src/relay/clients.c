@@ -135,6 +135,7 @@ void wend_relay_client_deregister(struct wend_relay *r, uint32_t ref)
     network_remove(r, ref);
     wend_relay_member_at(r, c->member)->client = 0;
     c->member = c->network = 0;
+    c->interval = 0;
     c->subscribed = false;
     c->whole = c->whole_told = 0;
     c->notify_id = 0;
@@ -210,9 +211,15 @@ void wend_relay_stream_closed(struct wend_relay *r, uint32_t stream, wend_instan
 
 // --- time ---
 
+// Two Keepalives may be lost.
 static wend_duration silence_of(const struct wend_relay_client *c)
 {
-    return c->source.stream != 0 ? WEND_RELAY_OFFLINE_TCP : WEND_RELAY_OFFLINE_UDP;
+    if (c->interval == 0)
+        return c->source.stream != 0 ? WEND_RELAY_OFFLINE_TCP : WEND_RELAY_OFFLINE_UDP;
+    const wend_duration silence = WEND_S(c->interval) / 2 * 5 + WEND_RELAY_OFFLINE_EXTRA;
+    if (silence < WEND_RELAY_OFFLINE_MIN)
+        return WEND_RELAY_OFFLINE_MIN;
+    return silence < WEND_RELAY_OFFLINE_MAX ? silence : WEND_RELAY_OFFLINE_MAX;
 }
 
 static wend_duration life_of(const struct wend_relay_client *c)

@@ -59,12 +59,17 @@ static bool forward(struct wend_relay *r, struct wend_relay_run *run)
     const uint32_t ref = wend_relay_channel_find(r, wend_get_u32(run->at + 4));
     if (ref == 0)
         return refuse(r, run, WEND_DROP_NO_SESSION, WEND_HINT_UNKNOWN_CHANNEL);
-    const struct wend_relay_channel *ch = wend_relay_channel_at(r, ref);
+    struct wend_relay_channel *ch = wend_relay_channel_at(r, ref);
     const struct wend_relay_source *ends[2] = {&wend_relay_client_at(r, ch->ends[0])->source,
                                                &wend_relay_client_at(r, ch->ends[1])->source};
     const bool from_called = came_from(run, ends[1]);
     if (!from_called && !came_from(run, ends[0]))
         return refuse(r, run, WEND_DROP_WRONG_SOURCE, WEND_HINT_UNKNOWN_SOURCE);
+    // Whoever was called may speak at once, and that may overtake its answer.
+    if (from_called && ch->state == WEND_RELAY_CHANNEL_ASKED) {
+        ch->state = WEND_RELAY_CHANNEL_OPEN;
+        r->counts.channels_opened++;
+    }
     if (ch->state != WEND_RELAY_CHANNEL_OPEN)
         return refuse(r, run, WEND_DROP_NOT_ALLOWED, WEND_HINT_NONE);
     const struct wend_relay_source *to = ends[from_called ? 0 : 1];

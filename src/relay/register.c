@@ -29,6 +29,18 @@ static void take_epoch(struct wend_relay *r, uint32_t ref, uint64_t epoch)
     wend_relay_directory_changed(r, c->member);
 }
 
+// How long the client may be silent from now on, going by the pause that it told.
+static void take_interval(struct wend_relay *r, const struct wend_relay_request *q)
+{
+    const uint32_t told = wend_attribute_u32(q->a.lifetime);
+    const uint32_t most = WEND_RELAY_OFFLINE_MAX / WEND_S(1);
+
+    if (q->a.lifetime.at == NULL)
+        return;
+    q->client->interval = told < most ? told : most;
+    wend_relay_client_arm(r, q->client_ref);
+}
+
 static enum wend_error judge(struct wend_relay *r, struct wend_relay_request *q, uint32_t network,
                              uint32_t *ret_member)
 {
@@ -62,6 +74,7 @@ enum wend_error wend_relay_configuration(struct wend_relay *r, struct wend_relay
         return error;
     const struct wend_relay_source source = wend_relay_source_of(q->in);
     wend_relay_client_register(r, q->client_ref, member);
+    take_interval(r, q);
     wend_relay_client_set_source(r, q->client_ref, &source);
     take_epoch(r, q->client_ref, wend_attribute_u64(a->epoch));
     wend_relay_client_set_online(r, q->client_ref, true);
@@ -93,10 +106,31 @@ enum wend_error wend_relay_release(struct wend_relay *r, struct wend_relay_reque
     return WEND_ERROR_NONE;
 }
 
+// Whether an answer would tell the client anything that it did not say itself.
+static bool has_news(const struct wend_relay_request *q, const struct wend_relay_network *n)
+{
+    const struct wend_position position = wend_relay_position(n);
+    const struct wend_relay_source source = wend_relay_source_of(q->in);
+    struct wend_address address = {0};
+    struct wend_position told = {0};
+
+    (void)wend_attribute_address(q->a.address, &address);
+    (void)wend_attribute_position(q->a.position, &told);
+    return !wend_address_equal(&address, &q->in->remote) ||
+           !wend_relay_same_source(&source, &q->client->source) || told.epoch != position.epoch ||
+           told.serial != position.serial || q->a.revocation_serial.at == NULL ||
+           wend_attribute_u64(q->a.revocation_serial) != n->revocations.serial ||
+           wend_attribute_u64(q->a.network_serial) != n->record.serial;
+}
+
 enum wend_error wend_relay_keepalive(struct wend_relay *r, struct wend_relay_request *q,
                                      struct wend_writer *w)
 {
     const struct wend_relay_network *n = wend_relay_network_at(r, q->client->network);
+    take_interval(r, q);
+    q->silent = q->a.news_only.at != NULL && !has_news(q, n);
+    if (q->silent)
+        r->counts.quiet_keepalives++;
     put_observed(q, w);
     wend_attribute_put_position(w, wend_relay_position(n));
     wend_relay_put_serials(n, w);

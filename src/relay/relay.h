@@ -77,6 +77,7 @@ struct wend_relay_counts {
     uint64_t handshakes, handshake_repeats, cookies, hints, requests, refused, stun;
     uint64_t forwarded, forwarded_bytes; // datagrams in relay frames
     uint64_t notifies, channels_opened;
+    uint64_t quiet_keepalives; // that needed no answer
     uint32_t clients, registered, online, channels, members, networks;
 };
 

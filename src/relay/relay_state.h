@@ -44,6 +44,9 @@
 #define WEND_RELAY_OFFER_LIFE    WEND_S(60)
 #define WEND_RELAY_OFFLINE_UDP   WEND_S(100)
 #define WEND_RELAY_OFFLINE_TCP   WEND_S(200)
+#define WEND_RELAY_OFFLINE_MIN   WEND_S(30)
+#define WEND_RELAY_OFFLINE_MAX   WEND_S(3600)
+#define WEND_RELAY_OFFLINE_EXTRA WEND_S(10)
 #define WEND_RELAY_SESSION_LIFE  WEND_S(24 * 3600)
 #define WEND_RELAY_STRANGER_LIFE WEND_S(90)
 #define WEND_RELAY_CALL_LIFE     WEND_S(20) // a Peer Service Request without an answer
@@ -94,6 +97,7 @@ struct wend_relay_client {
     uint64_t epoch;
     struct wend_relay_source source;
     wend_instant heard_at;
+    uint32_t interval; // seconds between its Keepalives, as it told; 0: it did not
     struct wend_heap_node timer;
     struct wend_bucket requests;
     uint32_t before, after; // among strangers, or among the network's clients

@@ -17,10 +17,9 @@ void wend_session_ask(struct wend_session *s, wend_instant now);
 // Makes the initiation due again: the same bytes, or for WIREGUARD a new message.
 void wend_session_repeat(struct wend_session *s, wend_instant now);
 
-// Takes the pair of `keys` into its slot, raises EXPIRED for what it displaces, then KEYS.
-void wend_session_install(struct wend_session *s, const struct wend_keys *keys);
-// Whether we, not the remote, give way when both begin at once (pairs.c).
-bool wend_session_yields(const struct wend_session *s);
+// Takes the pair of `keys` into its slot, raises EXPIRED for what it displaces, then KEYS. `eager`:
+// the owner would send with it at once; not while a handshake of ours goes on beside it.
+void wend_session_install(struct wend_session *s, const struct wend_keys *keys, bool eager);
 // Drops the pair that was answered and never heard of, if any.
 void wend_session_give_up_next(struct wend_session *s);
 void wend_session_expire_pairs(struct wend_session *s, wend_instant now);

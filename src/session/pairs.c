@@ -16,6 +16,10 @@
 // the other on both sides. The lower device answers and goes on; if the answered pair proves itself
 // first, it stops its own. In a session with a stock WireGuard device nobody yields: such a device
 // forgets its own handshake when it answers ours, so one of them at most is completed anyway.
+//
+// An eager pair is `next` all the same: it is sent with, but nothing older is given up for it, and
+// when nobody confirms it the sending ends after WEND_SESSION_BELIEF, while it goes on to receive.
+// A pair answered across a handshake of ours is never eager: the other side may have yielded.
 #include <string.h>
 
 #include "base/assert.h"
@@ -49,10 +53,11 @@ static void move(struct wend_session *s, struct wend_session_pair *to,
         return;
     clear(s, to);
     *to = *from;
+    to->eager = false;
     *from = (struct wend_session_pair){0};
 }
 
-void wend_session_install(struct wend_session *s, const struct wend_keys *keys)
+void wend_session_install(struct wend_session *s, const struct wend_keys *keys, bool eager)
 {
     struct wend_session_pair *slot = keys->initiator ? &s->current : &s->next;
     if (keys->initiator)
@@ -65,10 +70,12 @@ void wend_session_install(struct wend_session *s, const struct wend_keys *keys)
         .serial = ++s->serial,
         .initiator = keys->initiator,
         .crossed = !keys->initiator && wend_session_is_starting(s),
+        .eager = !keys->initiator && eager && !wend_session_is_starting(s),
     };
     s->keys = *keys;
     s->waiting = false;
-    wend_session_raise(s, WEND_SESSION_EVENT_KEYS, keys->local_index, keys->initiator);
+    wend_session_raise(s, WEND_SESSION_EVENT_KEYS, keys->local_index,
+                       wend_session_sending(s, keys->created) == keys->local_index);
 }
 
 void wend_session_confirmed(struct wend_session *s, uint32_t local_index, wend_instant now)
@@ -102,15 +109,28 @@ void wend_session_expire_pairs(struct wend_session *s, wend_instant now)
     for (size_t i = 0; i < 3; i++)
         if (now >= end_of(s, slots[i]))
             clear(s, slots[i]);
+    if (s->next.eager && now >= s->next.created + WEND_SESSION_BELIEF)
+        s->next.eager = false;
 }
 
 wend_instant wend_session_pairs_deadline(const struct wend_session *s)
 {
-    return wend_instant_min(end_of(s, &s->previous),
-                            wend_instant_min(end_of(s, &s->current), end_of(s, &s->next)));
+    wend_instant at = wend_instant_min(end_of(s, &s->previous), end_of(s, &s->current));
+    at = wend_instant_min(at, end_of(s, &s->next));
+    return s->next.eager ? wend_instant_min(at, s->next.created + WEND_SESSION_BELIEF) : at;
+}
+
+void wend_session_outdate(struct wend_session *s)
+{
+    s->outdated = s->serial;
+    s->next.eager = false;
 }
 
 uint32_t wend_session_sending(const struct wend_session *s, wend_instant now)
 {
-    return now < end_of(s, &s->current) ? s->current.local_index : 0;
+    if (s->current.serial > s->outdated && now < end_of(s, &s->current))
+        return s->current.local_index;
+    if (s->next.eager && now < s->next.created + WEND_SESSION_BELIEF)
+        return s->next.local_index;
+    return 0;
 }

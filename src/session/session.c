@@ -239,7 +239,7 @@ enum wend_drop wend_session_receive(struct wend_session *s, struct wend_bytes in
         return drop;
     keys.created = now;
     wend_session_stop(s);
-    wend_session_install(s, &keys);
+    wend_session_install(s, &keys, false);
     wend_wipe(&keys, sizeof keys);
     s->silence_at = WEND_NEVER;
     if (s->timing->keepalive)
@@ -291,7 +291,7 @@ int wend_session_accept(struct wend_session *s, const struct wend_initiation *i,
     keys.created = now;
     if (wend_session_yields(s))
         wend_session_stop(s);
-    wend_session_install(s, &keys);
+    wend_session_install(s, &keys, accept->eager);
     wend_wipe(&keys, sizeof keys);
     s->greatest_label = i->label;
     s->accepted = now;
@@ -318,7 +318,8 @@ void wend_session_check(const struct wend_session *s)
     check_pair(s, &s->previous);
     check_pair(s, &s->current);
     check_pair(s, &s->next);
-    wend_assert(!s->next.initiator);
+    wend_assert(!s->next.initiator && !s->current.eager && !s->previous.eager);
+    wend_assert(s->outdated <= s->serial);
     wend_assert(!s->waiting || (s->next.local_index != 0 && s->handshake.local_index == 0));
     wend_assert((s->response_len == 0) == (s->response_index == 0));
     wend_assert(s->response_index == 0 || s->response_index == s->next.local_index ||

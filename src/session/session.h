@@ -14,6 +14,9 @@
 //            first genuine message (CONFIRMED) moves it to `current`. When both sides begin at the
 //            same time, the device with the higher public key yields, so that both agree (pairs.c;
 //            WireGuard lets both fail and try again).
+// Eager:     while nothing else may be sent with, an answered pair whose initiation the owner knows
+//            to be of now is sent with before its first message came, for WEND_SESSION_BELIEF. No
+//            event tells when that is over: ask wend_session_sending after each call.
 // Retry:     of types 5, 6: the same bytes (but for mac2), which the responder answers from its
 //            cache. Of type 1: a new initiation each time, as stock devices demand.
 // Timing:    struct wend_session_timing; docs/protocol.md sections 2.2 and 2.3.
@@ -107,6 +110,7 @@ struct wend_session_pair {
     uint32_t serial; // rises by one for each new pair
     bool initiator;
     bool crossed; // answered while a handshake of ours was under way
+    bool eager;   // `next` only: may be sent with before it is confirmed
 };
 
 // The fields are the machine's own; read them in tests only.
@@ -133,6 +137,7 @@ struct wend_session {
 
     struct wend_session_pair previous, current, next;
     uint32_t serial;
+    uint32_t outdated;     // pairs up to this serial are not sent with
     bool waiting;          // to start, if `next` stays unconfirmed
     struct wend_keys keys; // of the KEYS event to be drained
     wend_instant asked;    // REKEY was raised last, WEND_NEVER: never
@@ -175,6 +180,8 @@ struct wend_session_start {
 int wend_session_start(struct wend_session *s, const struct wend_session_start *start,
                        wend_instant now);
 bool wend_session_is_starting(const struct wend_session *s);
+// Whether we, not the remote, give way when both begin at once.
+bool wend_session_yields(const struct wend_session *s);
 // The index that the answer will bear, 0 if no handshake is under way.
 uint32_t wend_session_starting_index(const struct wend_session *s);
 // Ends the handshake under way, if any; pairs live on.
@@ -200,7 +207,11 @@ enum wend_drop wend_session_receive_initiation(struct wend_session *s, struct we
 struct wend_session_accept {
     uint32_t local_index;         // as in start
     struct wend_bytes attributes; // WIREGUARD: empty
+    bool eager;                   // `i` was made for this run of ours: no replay of an earlier one
 };
+
+// How long a pair is sent with that the other side did not confirm: five tries of an initiator.
+#define WEND_SESSION_BELIEF WEND_S(2)
 
 // Answers `i`: drain the response and send it where `i` came from; raises KEYS. Returns 0, -ENOBUFS
 // or -EBADMSG as start, with nothing changed but that the cached answer is gone.
@@ -216,8 +227,11 @@ void wend_session_confirmed(struct wend_session *s, uint32_t local_index, wend_i
 // reports come in the order of `at`.
 void wend_session_sent(struct wend_session *s, bool data, wend_instant at);
 void wend_session_received(struct wend_session *s, bool data, wend_instant at);
+// The remote was started anew and knows none of the pairs that are there now: they open what is
+// under way, and are not sent with any more.
+void wend_session_outdate(struct wend_session *s);
 // A hint (docs/protocol.md section 2.4, kind 1) named this receiver index: raises REKEY if it is
-// the remote index of the sending pair, at most once a second.
+// the remote index of a pair that is sent with, at most once a second.
 void wend_session_hinted(struct wend_session *s, uint32_t remote_index, wend_instant now);
 
 // --- asking, and the clock ---

@@ -82,7 +82,9 @@ void wend_session_received(struct wend_session *s, bool data, wend_instant at)
 
 void wend_session_hinted(struct wend_session *s, uint32_t remote_index, wend_instant now)
 {
-    if (s->current.local_index != 0 && s->current.remote_index == remote_index)
+    const bool current = s->current.local_index != 0 && s->current.remote_index == remote_index;
+    const bool eager = s->next.eager && s->next.remote_index == remote_index;
+    if (current || eager)
         wend_session_ask(s, now);
 }
 

@@ -5,7 +5,6 @@
 
 void wend_budget_init(struct wend_budget *b, const uint8_t key[static WEND_HASH_KEY_LEN])
 {
-    memset(b, 0, sizeof *b);
     memcpy(b->key, key, WEND_HASH_KEY_LEN);
 }
 

@@ -31,6 +31,7 @@ struct wend_budget {
     struct wend_budget_entry entries[WEND_BUDGET_SETS][WEND_BUDGET_WAYS];
 };
 
+// `b` is zeroed memory.
 void wend_budget_init(struct wend_budget *b, const uint8_t key[static WEND_HASH_KEY_LEN]);
 
 // May a probe go to this address now? If so it is booked as sent at `now` (not 0).

@@ -10,6 +10,7 @@
 #include "node/contact.h"
 #include "node/directory.h"
 #include "node/records.h"
+#include "wire/ip.h"
 
 #define UNIX_S  UINT64_C(1800000000)
 #define UNIX_NS (UNIX_S * UINT64_C(1000000000))
@@ -78,12 +79,13 @@ static void make_network(uint8_t ret_key[32], uint8_t ret_invite[32])
     wend_assert(wend_delegation_sign(&d, network_seed, &w) == 0);
 }
 
-static void write_entry(struct paper *p)
+static void write_entry(struct paper *p, uint64_t epoch)
 {
     struct wend_writer w = wend_writer_of(p->entry, sizeof p->entry);
 
     wend_attribute_put(&w, WEND_ATTRIBUTE_PEER, (struct wend_bytes){p->identity.public_key, 32});
     wend_attribute_put_u8(&w, WEND_ATTRIBUTE_STATUS, WEND_STATUS_ONLINE);
+    wend_attribute_put_u64(&w, WEND_ATTRIBUTE_EPOCH, epoch);
     wend_attribute_put(&w, WEND_ATTRIBUTE_MEMBERSHIP,
                        (struct wend_bytes){p->membership, p->membership_len});
     wend_attribute_put(&w, WEND_ATTRIBUTE_DELEGATION,
@@ -116,7 +118,7 @@ static void make_paper(size_t who, const uint8_t key[32], const uint8_t invite[3
     wend_ed25519_public(server_seed, r.server);
     w = wend_writer_of(p->receipt, sizeof p->receipt);
     wend_assert(wend_receipt_sign(&r, server_seed, &w) == 0);
-    write_entry(p);
+    write_entry(p, 1 + who);
 }
 
 static void make_office(void)
@@ -162,6 +164,19 @@ static void keep(size_t from, const struct wend_datagram *d)
     memcpy(k->bytes, d->bytes.at, d->bytes.len);
 }
 
+// The host gets whole packets, from the other and for us.
+static void check_packet(size_t who, uint32_t slot, struct wend_bytes packet)
+{
+    const struct wend_seat *seat = &world.nodes[who]->directory.seats[slot];
+    struct wend_ip ip;
+
+    wend_assert(wend_ip_read(packet, &ip) && ip.len == packet.len);
+    const struct wend_address from = wend_ip_source(&ip), to = wend_ip_destination(&ip);
+    wend_assert(wend_address_equal(&from, &seat->ipv4) || wend_address_equal(&from, &seat->ipv6));
+    const struct wend_address own = wend_address_ipv4(world.nodes[who]->own.ipv4, 0);
+    wend_assert(wend_address_equal(&to, &own) || to.family == WEND_FAMILY_IPV6);
+}
+
 static void drain(size_t who)
 {
     struct wend_node *n = world.nodes[who];
@@ -169,10 +184,17 @@ static void drain(size_t who)
     struct wend_node_event e;
     struct wend_datagram d;
 
-    while (wend_node_next_event(n, &e))
+    while (wend_node_next_event(n, &e)) {
         wend_assert(memchr(e.text, 0, sizeof e.text) != NULL);
-    while (wend_node_next_seal_command(n, &c) || wend_node_next_open_command(n, &c))
+        if (e.kind == WEND_NODE_PACKET)
+            check_packet(who, e.slot, e.bytes);
+        wend_assert(e.kind != WEND_NODE_UNOPENED || e.bytes.len >= WEND_MESSAGE_DATA_HEADER_LEN);
+    }
+    while (wend_node_next_seal_command(n, &c) || wend_node_next_open_command(n, &c)) {
         wend_assert(c.kind != WEND_COMMAND_NONE && c.slot < WEND_SLOTS_MAX);
+        if (c.kind == WEND_COMMAND_EARLY_DONE || c.kind == WEND_COMMAND_EARLY_REFUSED)
+            wend_assert(c.count > 0);
+    }
     while (wend_node_next_datagram(n, &d)) {
         wend_assert(d.bytes.len > 0 && d.bytes.len <= WEND_DATAGRAM_MAX);
         keep(who, &d);
@@ -249,12 +271,43 @@ static void notice(size_t who, uint8_t kind, uint8_t slot)
 {
     struct wend_node *n = world.nodes[who];
     const struct wend_contact *c = wend_contact_of(n, 0);
-    const struct wend_notice told = {.kind = (enum wend_notice_kind)(kind % 5),
+    const struct wend_notice told = {.kind = (enum wend_notice_kind)(kind % 8),
                                      .slot = slot % 2 == 0 ? 0 : slot,
                                      .local_index =
                                          c != NULL ? c->pairs[slot % 4].local_index : slot};
 
     wend_node_notice(n, &told, world.now);
+}
+
+// Packets that wait, from us to the other unless the bytes say otherwise.
+static void want(size_t who, uint8_t count, struct wend_bytes told)
+{
+    struct wend_notice notice = {.kind = WEND_NOTICE_WANT, .early_count = count};
+
+    notice.early_len = (uint16_t)(count % 16 * 24);
+    for (uint32_t i = 0; i < count % 16; i++) {
+        uint8_t *to = notice.early + i * 24;
+        to[0] = 0x45;
+        to[3] = 24;
+        wend_put_u32(to + 12, 0x64401002 + (uint32_t)who);
+        wend_put_u32(to + 16, 0x64401002 + (uint32_t)(1 - who));
+    }
+    for (size_t i = 0; i + 1 < told.len && i < 64; i += 2)
+        notice.early[told.at[i] + (told.at[i + 1] & 1u) * 256] = told.at[i + 1];
+    wend_node_notice(world.nodes[who], &notice, world.now);
+}
+
+// A data message under an index of the receiver's, which its opening half did not know.
+static void unopened(size_t to, uint8_t which, uint8_t len)
+{
+    const struct wend_contact *c = wend_contact_of(world.nodes[to], 0);
+    uint8_t bytes[WEND_MESSAGE_DATA_HEADER_LEN + 255] = {WEND_MESSAGE_DATA};
+
+    if (c == NULL)
+        return;
+    wend_put_u32le(bytes + 4, which % 5 == 4 ? c->starting : c->pairs[which % 5].local_index);
+    deliver(to, 1 - to, (struct wend_bytes){bytes, WEND_MESSAGE_DATA_HEADER_LEN + (size_t)len},
+            false);
 }
 
 static void move(size_t who, uint8_t to)
@@ -288,7 +341,7 @@ static void play(struct wend_reader *r)
     const uint8_t verb = wend_read_u8(r);
     const size_t who = verb >> 7;
 
-    switch ((verb & 0x3f) % 9) {
+    switch ((verb & 0x3f) % 11) {
     case 0: {
         const wend_duration root = wend_read_u8(r);
         advance(root * root * WEND_MS(3));
@@ -302,6 +355,12 @@ static void play(struct wend_reader *r)
     case 6: notice(who, wend_read_u8(r), wend_read_u8(r)); break;
     case 7: move(who, wend_read_u8(r)); break;
     case 8: hand_over(who); break;
+    case 9: {
+        const uint8_t count = wend_read_u8(r);
+        want(who, count, take(r));
+        break;
+    }
+    case 10: unopened(who, wend_read_u8(r), wend_read_u8(r)); break;
     }
 }
 

@@ -132,6 +132,36 @@ def demux():
     }
 
 
+def host():
+    # Kind, MTU; then a packet of the host, or the body of a Switch.
+    def ipv4(protocol, rest):
+        return struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(rest), 7, 0x4000, 61, protocol, 0) + \
+            bytes([100, 64, 0, 1, 100, 64, 0, 2]) + rest
+
+    def ipv6(protocol, rest):
+        return struct.pack(">IHBB", 0x60000000, len(rest), protocol, 61) + \
+            bytes([0xFD] + 14 * [0] + [1] + [0xFD] + 14 * [0] + [2]) + rest
+
+    def syn(options):
+        return struct.pack(">HHIIBBHHH", 5001, 443, 1, 0, (20 + len(options)) // 4 << 4, 2,
+                           65535, 0x1234, 0) + options
+
+    mss = bytes.fromhex("020405500402080a0000000100000000 01030307")
+    big, nobody = b"\x01\x05\x14", b"\x02\x04\xd8"
+    return {
+        "big4": big + ipv4(17, bytes(1381)),
+        "big6": big + ipv6(17, bytes(1361)),
+        "nobody4": nobody + ipv4(1, b"\x08\0" + bytes(10)),
+        "nobody6": nobody + ipv6(58, b"\x80\0" + bytes(10)),
+        "error4": nobody + ipv4(1, b"\x03\x01" + bytes(34)),
+        "error6": nobody + ipv6(58, b"\x01\0" + bytes(54)),
+        "syn4": nobody + ipv4(6, syn(mss)),
+        "syn6": nobody + ipv6(6, syn(mss)),
+        "syn_odd": nobody + ipv4(6, syn(b"\x01\x02\x04\xff\xff\0\0\0")),
+        "enter": b"\0\0\0" + bytes.fromhex("01020000 0000000000000007 00000000"),
+    }
+
+
 def offload():
     # Split: choice, flags, type, size, checksum start and offset, longest piece; then the packet.
     def split(kind, start, offset, packet):
@@ -356,7 +386,7 @@ def main():
     if sys.argv[1:] and not check:
         sys.exit("usage: make-corpus.py [--check]")
     wrong = []
-    for target in (canary, control, demux, endpoints, frame, node, offload, record, resolver,
+    for target in (canary, control, demux, endpoints, frame, host, node, offload, record, resolver,
                    session, stun, text):
         folder = HERE / "corpus" / target.__name__
         folder.mkdir(parents=True, exist_ok=True)

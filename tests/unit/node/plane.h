@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A data plane in the small, for tests of the node: obeys the commands, seals and opens numbered
-// packets one at a time, keeps the counters. No threads, no offload.
+// packets one at a time, tells what waits as early data, keeps the counters. No threads, no
+// offload.
 #ifndef WEND_TESTS_UNIT_NODE_PLANE_H
 #define WEND_TESTS_UNIT_NODE_PLANE_H
 
@@ -23,14 +24,17 @@
 #define PLANE_QUEUE   64
 #define PLANE_PACKET  32
 #define PLANE_NUMBERS 4096
+#define PLANE_NUMBER  20 // where a packet bears its number: after the IPv4 header
 
 struct plane_slot {
-    bool peer, keyed, wanted;
+    bool peer, keyed, wanted, keepalive;
+    bool watch_seal, watch_open; // TRAFFIC is to be said
     struct wend_address ipv4;
     struct wend_sender sender;
     struct wend_plane_path path;
     uint32_t queue[PLANE_QUEUE];
     size_t queued;
+    size_t told; // of them, from the front, as early data
 };
 
 struct plane_key {
@@ -41,13 +45,18 @@ struct plane_key {
 };
 
 struct plane {
+    struct wend_address ipv4; // ours, inside
     struct plane_slot slots[PLANE_SLOTS];
     struct plane_key keys[PLANE_KEYS];
     struct wend_plane_path relay;
     struct wend_plane_stats *stats;
-    uint8_t got[PLANE_NUMBERS]; // how often each numbered packet arrived
-    uint32_t count, direct, relayed, keepalives, dropped;
+    uint8_t got[PLANE_NUMBERS];     // how often each numbered packet arrived
+    wend_instant at[PLANE_NUMBERS]; // when first
+    uint32_t count, direct, relayed, early, keepalives, dropped;
+    uint32_t early_done, early_refused; // packets
     uint32_t key_commands;
+    uint32_t arrived[PLANE_QUEUE]; // numbers, for a host that answers
+    size_t arrived_count;
 };
 
 struct plane_out {
@@ -55,6 +64,16 @@ struct plane_out {
     uint8_t bytes[128];
     size_t len;
 };
+
+static inline void plane_early_done(struct plane *p, struct plane_slot *s, uint32_t count)
+{
+    const size_t gone = count < s->told ? count : s->told;
+
+    p->early_done += (uint32_t)gone;
+    s->told -= gone;
+    s->queued -= gone;
+    memmove(s->queue, s->queue + gone, s->queued * sizeof s->queue[0]);
+}
 
 static inline void plane_seal_command(struct plane *p, const struct wend_command *c)
 {
@@ -73,6 +92,7 @@ static inline void plane_seal_command(struct plane *p, const struct wend_command
         wend_sender_close(&s->sender);
         assert_int_equal(wend_sender_init(&s->sender, c->key, c->remote_index), 0);
         s->keyed = true;
+        s->wanted = s->queued > 0;
         p->key_commands++;
         break;
     case WEND_COMMAND_KEYS_GONE:
@@ -82,14 +102,17 @@ static inline void plane_seal_command(struct plane *p, const struct wend_command
     case WEND_COMMAND_PATH: s->path = c->path; break;
     case WEND_COMMAND_FLUSH_DROP:
         p->dropped += (uint32_t)s->queued;
-        s->queued = 0;
+        s->queued = s->told = 0;
         s->wanted = false;
         break;
-    case WEND_COMMAND_KEEPALIVE: p->keepalives++; break;
-    case WEND_COMMAND_SWITCH:
-    case WEND_COMMAND_EARLY_DONE:
+    case WEND_COMMAND_KEEPALIVE: s->keepalive = true; break;
+    case WEND_COMMAND_EARLY_DONE: plane_early_done(p, s, c->count); break;
     case WEND_COMMAND_EARLY_REFUSED:
-    case WEND_COMMAND_WATCH: break;
+        p->early_refused += (uint32_t)s->told;
+        s->told = 0;
+        break;
+    case WEND_COMMAND_WATCH: s->watch_seal = true; break;
+    case WEND_COMMAND_SWITCH: break;
     case WEND_COMMAND_HOLD:
     case WEND_COMMAND_RELAY:
     case WEND_COMMAND_NONE: fail_msg("not for the sealing half"); break;
@@ -140,8 +163,8 @@ static inline void plane_open_command(struct plane *p, const struct wend_command
                 plane_forget(&p->keys[i]);
         break;
     case WEND_COMMAND_RELAY: p->relay = c->path; break;
+    case WEND_COMMAND_WATCH: p->slots[c->slot].watch_open = true; break;
     case WEND_COMMAND_HOLD:
-    case WEND_COMMAND_WATCH:
     case WEND_COMMAND_PEER: break;
     case WEND_COMMAND_SWITCH:
     case WEND_COMMAND_EARLY_DONE:
@@ -153,18 +176,45 @@ static inline void plane_open_command(struct plane *p, const struct wend_command
     }
 }
 
-// Seals one numbered packet to `slot`; false: no keys or no way.
-static inline bool plane_seal(struct plane *p, uint32_t slot, uint32_t number, wend_instant now,
-                              struct plane_out *ret)
+static inline void plane_write(const struct plane *p, uint32_t slot, uint32_t number, uint8_t *to)
+{
+    memset(to, 0, PLANE_PACKET);
+    to[0] = 0x45;
+    wend_put_u16(to + 2, PLANE_PACKET);
+    memcpy(to + 12, p->ipv4.ip, 4);
+    memcpy(to + 16, p->slots[slot].ipv4.ip, 4);
+    wend_put_u32(to + PLANE_NUMBER, number);
+}
+
+static inline bool plane_can_send(const struct plane_slot *s)
+{
+    return s->keyed && s->path.transport != WEND_TRANSPORT_NONE;
+}
+
+// What waits for `slot`, told once: it stays in the queue until the node says what became of it.
+static inline struct wend_notice plane_want(struct plane *p, uint32_t slot)
 {
     struct plane_slot *s = &p->slots[slot];
+    struct wend_notice notice = {.kind = WEND_NOTICE_WANT, .slot = slot};
 
-    if (!s->keyed || s->path.transport == WEND_TRANSPORT_NONE)
-        return false;
+    if (s->told > 0)
+        return notice;
+    while (s->told < s->queued && notice.early_len + PLANE_PACKET <= WEND_EARLY_MAX) {
+        plane_write(p, slot, s->queue[s->told++], notice.early + notice.early_len);
+        notice.early_len = (uint16_t)(notice.early_len + PLANE_PACKET);
+    }
+    notice.early_count = (uint16_t)s->told;
+    return notice;
+}
+
+// Seals what is in `ret` from `inner` on.
+static inline void plane_seal_bytes(struct plane *p, uint32_t slot, size_t inner_len,
+                                    struct plane_out *ret)
+{
+    struct plane_slot *s = &p->slots[slot];
     uint8_t *inner = ret->bytes + WEND_FRAME_HEADER_LEN + WEND_DATA_HEADROOM;
-    memset(inner, 0, PLANE_PACKET);
-    wend_put_u32(inner, number);
-    const size_t len = wend_data_seal(&s->sender, inner, PLANE_PACKET, 1400);
+    const size_t len = wend_data_seal(&s->sender, inner, inner_len, 1400);
+
     assert_true(len > 0);
     ret->way = (struct wend_datagram){
         .transport = s->path.transport, .stream = s->path.stream, .remote = s->path.remote};
@@ -173,9 +223,49 @@ static inline bool plane_seal(struct plane *p, uint32_t slot, uint32_t number, w
         wend_frame_write_header(ret->bytes, s->path.channel);
         ret->way.bytes = (struct wend_bytes){.at = ret->bytes, .len = len + WEND_FRAME_HEADER_LEN};
     }
+}
+
+// Seals one numbered packet to `slot`; false: no keys or no way, or an older one's fate is not
+// known.
+static inline bool plane_seal(struct plane *p, uint32_t slot, uint32_t number, wend_instant now,
+                              struct plane_out *ret)
+{
+    struct plane_slot *s = &p->slots[slot];
+
+    if (!plane_can_send(s) || s->told > 0)
+        return false;
+    plane_write(p, slot, number, ret->bytes + WEND_FRAME_HEADER_LEN + WEND_DATA_HEADROOM);
+    plane_seal_bytes(p, slot, PLANE_PACKET, ret);
     p->stats[slot].sent_packets++;
     p->stats[slot].last_sent = now;
     return true;
+}
+
+// The empty message that a command asked for.
+static inline bool plane_seal_keepalive(struct plane *p, uint32_t slot, struct plane_out *ret)
+{
+    struct plane_slot *s = &p->slots[slot];
+
+    if (!s->keepalive || !plane_can_send(s))
+        return false;
+    s->keepalive = false;
+    p->keepalives++;
+    plane_seal_bytes(p, slot, 0, ret);
+    return true;
+}
+
+// A packet reached the host. Returns its number.
+static inline uint32_t plane_arrived(struct plane *p, struct wend_bytes inner, wend_instant now)
+{
+    assert_true(inner.len >= PLANE_PACKET && inner.at[0] == 0x45);
+    const uint32_t number = wend_get_u32(inner.at + PLANE_NUMBER);
+    assert_true(number < PLANE_NUMBERS);
+    if (p->got[number]++ == 0)
+        p->at[number] = now;
+    p->count++;
+    if (p->arrived_count < PLANE_QUEUE)
+        p->arrived[p->arrived_count++] = number;
+    return number;
 }
 
 // Opens data; returns false when it is not ours: for the node. `ret_notice` may get CONFIRMED.
@@ -208,15 +298,29 @@ static inline bool plane_open(struct plane *p, const struct wend_datagram *in, w
         return true;
     p->stats[k->slot].received_packets++;
     p->stats[k->slot].last_received = now;
-    const uint32_t number = wend_get_u32(inner.at);
-    assert_true(number < PLANE_NUMBERS);
-    p->got[number]++;
-    p->count++;
+    (void)plane_arrived(p, inner, now);
     if (framed)
         p->relayed++;
     else
         p->direct++;
     return true;
+}
+
+// Says TRAFFIC, where it was asked for, for what passed just now. False: nothing to say.
+static inline bool plane_traffic(struct plane *p, wend_instant now, struct wend_notice *ret)
+{
+    for (uint32_t slot = 0; slot < PLANE_SLOTS; slot++) {
+        struct plane_slot *s = &p->slots[slot];
+        const bool sent = s->watch_seal && p->stats[slot].last_sent == now;
+        const bool received = s->watch_open && p->stats[slot].last_received == now;
+        if (!sent && !received)
+            continue;
+        s->watch_seal = s->watch_seal && !sent;
+        s->watch_open = s->watch_open && !received;
+        *ret = (struct wend_notice){.kind = WEND_NOTICE_TRAFFIC, .slot = slot};
+        return true;
+    }
+    return false;
 }
 
 static inline void plane_close(struct plane *p)

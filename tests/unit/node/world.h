@@ -12,12 +12,12 @@
 #include "plane.h"
 #include "relay/relay.h"
 
-#define HOSTS      3
-#define FLIGHTS    2048
-#define PORT       41641
-#define TO_SERVER  WEND_MS(20)
-#define TO_PEER    WEND_MS(10)
-#define EVENTS_MAX 512
+#define HOSTS     3
+#define FLIGHTS   2048
+#define PORT      41641
+#define TO_SERVER WEND_MS(20)
+#define TO_PEER   WEND_MS(10)
+#define ANSWERS   2048
 
 struct host {
     bool up;
@@ -27,15 +27,17 @@ struct host {
     struct plane plane;
     struct wend_address address; // as seen outside
     bool nat, udp_blocked;
+    bool answers; // its user answers each packet below ANSWERS with that number + ANSWERS
     struct wend_address permitted[64];
     size_t permitted_count;
-    uint32_t stream;                                 // open one, 0: none
+    uint32_t stream;                        // open one, 0: none
     uint32_t count[WEND_NODE_UNOPENED + 1]; // events by kind
     uint16_t refused_error, member_error;
     uint64_t floor;
     struct wend_bytes revocations; // known at start
     size_t stored_len;
     uint32_t sent; // datagrams
+    int64_t clock; // how far its wall clock is off, ns
 };
 
 struct flight {
@@ -56,6 +58,8 @@ struct world {
     struct flight flights[FLIGHTS];
     size_t flight_count;
     uint32_t direct_probes;
+    bool (*loses)(const struct flight *f); // NULL: nothing
+    bool unchecked;                        // invariants are not walked at each step
 };
 
 static struct world world;
@@ -152,9 +156,39 @@ static inline void drain_server(void)
         server_out(&d);
 }
 
+static inline void obey(struct host *h)
+{
+    struct wend_command c;
+
+    while (wend_node_next_open_command(h->node, &c))
+        plane_open_command(&h->plane, &c);
+    while (wend_node_next_seal_command(h->node, &c))
+        plane_seal_command(&h->plane, &c);
+}
+
+static inline void take_data(struct host *h, const struct wend_datagram *d)
+{
+    struct wend_notice notice = {0};
+
+    if (!plane_open(&h->plane, d, world.now, &notice))
+        (void)wend_node_receive(h->node, d, world.now);
+    else if (notice.kind != WEND_NOTICE_NONE)
+        wend_node_notice(h->node, &notice, world.now);
+}
+
 static inline void note_event(struct host *h, const struct wend_node_event *e)
 {
     h->count[e->kind]++;
+    if (e->kind == WEND_NODE_PACKET) {
+        (void)plane_arrived(&h->plane, e->bytes, world.now);
+        h->plane.early++;
+    }
+    if (e->kind == WEND_NODE_UNOPENED) {
+        struct wend_datagram d = e->way;
+        d.bytes = e->bytes;
+        obey(h);
+        take_data(h, &d);
+    }
     if (e->kind == WEND_NODE_REFUSED)
         h->refused_error = e->error;
     if (e->kind == WEND_NODE_MEMBER_REFUSED)
@@ -184,14 +218,28 @@ static inline void flush_queues(struct host *h)
         }
         memmove(s->queue, s->queue + done, (s->queued - done) * sizeof s->queue[0]);
         s->queued -= done;
-        if (done > 0)
+        if (s->queued == 0)
             s->wanted = false;
+        if (plane_seal_keepalive(&h->plane, slot, &out))
+            host_out(h, &out.way);
+    }
+}
+
+static inline void answer(struct host *h);
+static inline void drain(struct host *h);
+
+static inline void hear_plane(struct host *h)
+{
+    struct wend_notice notice;
+
+    while (plane_traffic(&h->plane, world.now, &notice)) {
+        wend_node_notice(h->node, &notice, world.now);
+        drain(h);
     }
 }
 
 static inline void drain(struct host *h)
 {
-    struct wend_command c;
     struct wend_node_event e;
     struct wend_datagram d;
 
@@ -199,14 +247,16 @@ static inline void drain(struct host *h)
         return;
     while (wend_node_next_event(h->node, &e))
         note_event(h, &e);
-    while (wend_node_next_open_command(h->node, &c))
-        plane_open_command(&h->plane, &c);
-    while (wend_node_next_seal_command(h->node, &c))
-        plane_seal_command(&h->plane, &c);
+    while (wend_node_next_resume(h->node, &d))
+        host_out(h, &d);
+    obey(h);
     while (wend_node_next_datagram(h->node, &d))
         host_out(h, &d);
     flush_queues(h);
-    wend_node_check(h->node);
+    if (!world.unchecked)
+        wend_node_check(h->node);
+    hear_plane(h);
+    answer(h);
 }
 
 // --- running ---
@@ -236,16 +286,10 @@ static inline void deliver_to_server(struct flight *f)
 
 static inline void deliver_to_host(struct host *h, const struct flight *f)
 {
-    struct wend_notice notice = {0};
-
     if (!h->up || (f->way.transport == WEND_TRANSPORT_UDP && !is_permitted(h, &f->way.remote)))
         return;
-    if (plane_open(&h->plane, &f->way, world.now, &notice)) {
-        if (notice.kind != WEND_NOTICE_NONE)
-            wend_node_notice(h->node, &notice, world.now);
-    } else {
-        (void)wend_node_receive(h->node, &f->way, world.now);
-    }
+    take_data(h, &f->way);
+    hear_plane(h);
 }
 
 static inline void land(size_t i)
@@ -256,6 +300,8 @@ static inline void land(size_t i)
     memmove(&world.flights[i], &world.flights[i + 1],
             (--world.flight_count - i) * sizeof world.flights[0]);
     f.way.bytes.at = f.bytes;
+    if (world.loses != NULL && world.loses(&f))
+        return;
     if (f.to < HOSTS)
         deliver_to_host(&world.hosts[f.to], &f);
     else if (!world.relay_down)
@@ -267,7 +313,7 @@ static inline void expire_all(void)
     for (size_t i = 0; i < HOSTS; i++) {
         if (!world.hosts[i].up)
             continue;
-        wend_node_set_clock(world.hosts[i].node, unix_ns());
+        wend_node_set_clock(world.hosts[i].node, unix_ns() + (uint64_t)world.hosts[i].clock);
         wend_node_expire(world.hosts[i].node, world.now);
         drain(&world.hosts[i]);
     }
@@ -361,7 +407,8 @@ static inline void host_up(size_t i, uint8_t boot)
     c.seed[0] = (uint8_t)(i + 1);
     c.seed[1] = boot;
     void *memory = calloc(1, wend_node_size());
-    assert_int_equal(wend_node_init(memory, &c, unix_ns(), &h->node), 0);
+    assert_int_equal(wend_node_init(memory, &c, unix_ns() + (uint64_t)h->clock, &h->node), 0);
+    h->plane.ipv4 = wend_address_ipv4(0x64401002 + (uint32_t)i, 0);
     h->plane.stats = calloc(WEND_SLOTS_MAX, sizeof *h->plane.stats);
     h->up = true;
     wend_node_set_stats(h->node, h->plane.stats);
@@ -381,16 +428,6 @@ static inline void host_down(size_t i)
     free(h->node);
     memset(&h->plane, 0, sizeof h->plane);
     h->up = false;
-}
-
-static inline void host_move(size_t i, uint32_t ip)
-{
-    struct host *h = &world.hosts[i];
-    h->address = wend_address_ipv4(ip, PORT);
-    h->permitted_count = 0;
-    const struct wend_address interface =
-        h->nat ? wend_address_ipv4(0xc0a80105 + ip % 256, 0) : h->address;
-    wend_node_set_interfaces(h->node, &interface, 1, world.now);
 }
 
 static inline int world_open(void **state)
@@ -425,67 +462,6 @@ static inline int world_close(void **state)
     return 0;
 }
 
-// --- looking and doing ---
-
-static inline bool view(size_t i, size_t of, struct wend_peer_view *ret)
-{
-    uint32_t cursor = 0;
-
-    while (wend_node_next_peer(world.hosts[i].node, &cursor, ret))
-        if (memcmp(ret->key, world.hosts[of].identity.public_key, 32) == 0)
-            return true;
-    return false;
-}
-
-static inline enum wend_path_kind way(size_t i, size_t to)
-{
-    struct wend_peer_view v;
-
-    if (!view(i, to, &v) || v.path_used == v.path_count)
-        return WEND_PATH_NONE;
-    return v.paths[v.path_used].kind;
-}
-
-// One numbered packet of a user of host `i` to host `to`.
-static inline void say(size_t i, size_t to, uint32_t number)
-{
-    struct host *h = &world.hosts[i];
-    struct wend_peer_view v;
-    struct plane_out out;
-
-    assert_true(view(i, to, &v));
-    struct plane_slot *s = &h->plane.slots[v.slot];
-    if (s->queued == 0 && plane_seal(&h->plane, v.slot, number, world.now, &out)) {
-        host_out(h, &out.way);
-        return;
-    }
-    if (s->queued < PLANE_QUEUE)
-        s->queue[s->queued++] = number;
-    const struct wend_notice notice = {.kind = WEND_NOTICE_WANT, .slot = v.slot};
-    if (!s->wanted)
-        wend_node_notice(h->node, &notice, world.now);
-    s->wanted = true;
-    drain(h);
-}
-
-// A packet each way every `step`, for `duration`; numbers rise from `*number`.
-static inline void talk(size_t i, size_t j, wend_duration duration, wend_duration step,
-                        uint32_t *number)
-{
-    for (wend_duration t = 0; t < duration; t += step) {
-        say(i, j, (*number)++);
-        say(j, i, (*number)++);
-        run(step);
-    }
-}
-
-static inline void all_up(void)
-{
-    for (size_t i = 0; i < HOSTS; i++)
-        host_up(i, 1);
-    run(WEND_S(2));
-    for (size_t i = 0; i < HOSTS; i++)
-        assert_int_equal(world.hosts[i].count[WEND_NODE_READY], 1);
-}
+#include "talk.h"
 
 #endif

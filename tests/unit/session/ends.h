@@ -23,6 +23,7 @@ struct end {
     struct wend_response answer;
     struct wend_initiation asked;
     bool refuse; // judge says no
+    bool eager;  // answers are sent under at once
 };
 
 struct ends {
@@ -145,7 +146,7 @@ static inline enum wend_drop end_receive_initiation(struct end *e, struct wend_b
     if (drop == WEND_DROP_NONE && is_new && e->refuse)
         return WEND_DROP_NOT_ALLOWED;
     if (drop == WEND_DROP_NONE && is_new) {
-        struct wend_session_accept accept = {.local_index = ++e->last_index};
+        struct wend_session_accept accept = {.local_index = ++e->last_index, .eager = e->eager};
         if (e->config.prologue->kind != WEND_SESSION_WIREGUARD)
             accept.attributes = UNIT_BYTES(attributes);
         assert_int_equal(wend_session_accept(&e->session, &e->asked, &accept, now), 0);

@@ -17,6 +17,7 @@ static const uint8_t key[WEND_HASH_KEY_LEN] = {7};
 static int begin(void **state)
 {
     (void)state;
+    memset(&budget, 0, sizeof budget);
     wend_budget_init(&budget, key);
     return 0;
 }

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// What a simulated network is made of: links, boxes (NAT, firewall), sites, interfaces. Zero is the
+// plain case everywhere: no link (no delay, nothing lost), no box.
+#ifndef WEND_SIM_NET_CONFIG_H
+#define WEND_SIM_NET_CONFIG_H
+
+#include "base/address.h"
+#include "link.h"
+
+// One direction of an access. Lengths are those of IP packets: payload + 8 + 20 or 40.
+struct wend_sim_link {
+    struct wend_link_config link; // keep_order is set by the net, the seed is mixed with the net's
+    bool overtake;                // jitter lets packets overtake each other
+    bool drop_fragments;          // a black hole for datagrams in pieces
+};
+
+enum wend_sim_box_kind {
+    WEND_SIM_BOX_NONE = 0, // everything passes
+    WEND_SIM_BOX_FIREWALL, // stateful, addresses stay, IPv4 and IPv6
+    WEND_SIM_BOX_NAT,      // IPv4 is translated; IPv6 is filtered as by a firewall
+};
+
+// Mapping and filtering behaviours, RFC 4787 sections 4.1 and 5.
+enum wend_sim_dependence {
+    WEND_SIM_ENDPOINT_INDEPENDENT = 0,
+    WEND_SIM_ADDRESS_DEPENDENT,
+    WEND_SIM_ADDRESS_AND_PORT_DEPENDENT,
+};
+
+// How a NAT finds the external port of a new mapping, RFC 4787 section 4.2. No port ever serves two
+// inside endpoints at once (REQ-3).
+enum wend_sim_allocation {
+    WEND_SIM_PORT_PRESERVING = 0, // the inside port; taken: a random one
+    WEND_SIM_PORT_SEQUENTIAL,     // the last one + port_step, others in between (others_per_second)
+    WEND_SIM_PORT_RANDOM,         // anywhere from port_min to port_max
+    WEND_SIM_PORT_RANDOM_BLOCK,   // anywhere in the block of its inside address, as RFC 7422
+};
+
+#define WEND_SIM_PORT_MIN      1024
+#define WEND_SIM_PORT_MAX      65535
+#define WEND_SIM_BLOCK_PORTS   1024
+#define WEND_SIM_UDP_TIMEOUT   WEND_S(120)  // RFC 4787 REQ-5: not less than two minutes
+#define WEND_SIM_TCP_TIMEOUT   WEND_S(7440) // RFC 5382 REQ-5: 2 hours 4 minutes
+#define WEND_SIM_TUPLE_TIMEOUT WEND_S(30)   // of a tuple taken from outside, as Linux has it
+
+struct wend_sim_box {
+    enum wend_sim_box_kind kind;
+    enum wend_sim_dependence mapping; // of a NAT
+    enum wend_sim_dependence filtering;
+    enum wend_sim_allocation allocation;
+
+    uint16_t port_min, port_max; // 0: WEND_SIM_PORT_*
+    uint16_t port_step;          // sequential; 0: 1
+    uint16_t block_ports;        // random in block; 0: WEND_SIM_BLOCK_PORTS
+    uint32_t port_limit; // mappings at once, of all hosts; beyond it new ones are refused; 0: none
+    uint32_t others_per_second; // ports taken by users that are not simulated (sequential)
+
+    wend_duration udp_timeout;    // since the last packet going out; 0: WEND_SIM_UDP_TIMEOUT
+    wend_duration udp_unanswered; // as long as nothing came back; 0: the same
+    wend_duration tcp_timeout;    // 0: WEND_SIM_TCP_TIMEOUT
+    bool inbound_refresh;         // packets coming in count too (RFC 4787 REQ-6a)
+
+    bool hairpin; // with external source, REQ-9
+    // A packet from outside that no mapping lets in takes the tuple (external port, its source) for
+    // WEND_SIM_TUPLE_TIMEOUT, as Linux masquerade does when its INPUT chain drops nothing. Who then
+    // sends from inside to that source gets another, random port for it.
+    bool early_takes_tuple;
+
+    bool ipv6_open;   // IPv6 passes unfiltered
+    bool block_udp;   // no UDP, either way
+    bool only_tcp443; // nothing goes out but TCP to port 443
+};
+
+// A site is a network behind a box: a home, an office, a carrier. Site 0 is the internet.
+struct wend_sim_site {
+    uint32_t parent; // another site; 0: the internet
+    struct wend_sim_box box;
+    struct wend_address public;            // of a NAT: its IPv4 address in the realm of the parent
+    const struct wend_sim_link *up, *down; // between box and parent; NULL: no link
+};
+
+// An interface of a host. Every address is one of the realm it is attached to: behind a NAT, IPv4
+// addresses are private to it and may be used again elsewhere. IPv6 addresses are global.
+struct wend_sim_interface {
+    uint32_t site;
+    struct wend_address ipv4, ipv6;        // family NONE: has none; ports are ignored
+    const struct wend_sim_link *up, *down; // between host and site; NULL: no link
+};
+
+#endif

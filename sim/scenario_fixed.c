@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT
+// The named scenarios: one thing each. The seed draws no more than lengths and the machines' own
+// numbers.
+#include <string.h>
+
+#include "scenario_parts.h"
+
+#define EI  WEND_SIM_ENDPOINT_INDEPENDENT
+#define AD  WEND_SIM_ADDRESS_DEPENDENT
+#define APD WEND_SIM_ADDRESS_AND_PORT_DEPENDENT
+
+static void place(struct sim_scenario *s, const struct sim_place *a, const struct sim_place *b)
+{
+    s->places[0] = *a;
+    s->places[1] = *b;
+}
+
+static void cones(struct sim_scenario *s)
+{
+    const struct sim_place cone = sim_place_nat(EI, APD, WEND_SIM_PORT_RANDOM);
+
+    place(s, &cone, &cone);
+    sim_scenario_talk(s, 0, 1, WEND_MS(100));
+}
+
+static void plain(struct sim_scenario *s)
+{
+    const struct sim_place host = sim_place_public_host();
+
+    place(s, &host, &host);
+    sim_scenario_talk(s, 0, 1, WEND_MS(100));
+}
+
+static void symmetric(struct sim_scenario *s)
+{
+    const struct sim_place a = sim_place_nat(APD, APD, WEND_SIM_PORT_RANDOM);
+    const struct sim_place b = sim_place_nat(EI, APD, WEND_SIM_PORT_RANDOM);
+
+    place(s, &a, &b);
+    sim_scenario_talk(s, 0, 1, WEND_MS(100));
+}
+
+static void add(struct sim_scenario *s, enum sim_fault_kind kind, uint16_t device, wend_instant at)
+{
+    sim_scenario_add_fault(s, &(struct sim_fault){.kind = kind, .device = device, .at = at});
+}
+
+static void move_one(struct sim_scenario *s)
+{
+    cones(s);
+    add(s, SIM_FAULT_MOVE_SITE, 0, WEND_S(8));
+    add(s, SIM_FAULT_MOVE, 0, WEND_S(8));
+}
+
+static void move_both(struct sim_scenario *s)
+{
+    cones(s);
+    for (uint16_t i = 0; i < 2; i++) {
+        add(s, SIM_FAULT_MOVE_SITE, i, WEND_S(8));
+        add(s, SIM_FAULT_MOVE, i, WEND_S(8));
+    }
+}
+
+static void move_public(struct sim_scenario *s)
+{
+    plain(s);
+    add(s, SIM_FAULT_MOVE, 0, WEND_S(8));
+    add(s, SIM_FAULT_MOVE, 1, WEND_S(8));
+}
+
+static void add_lasting(struct sim_scenario *s, enum sim_fault_kind kind, uint16_t device,
+                        wend_duration duration)
+{
+    sim_scenario_add_fault(s, &(struct sim_fault){.kind = kind,
+                                                  .device = device,
+                                                  .other = 1 - device,
+                                                  .at = WEND_S(8),
+                                                  .duration = duration});
+}
+
+static void server_crash(struct sim_scenario *s)
+{
+    symmetric(s);
+    add_lasting(s, SIM_FAULT_SERVER_CRASH, 0, WEND_S(1));
+}
+
+static void server_blank(struct sim_scenario *s)
+{
+    symmetric(s);
+    add_lasting(s, SIM_FAULT_SERVER_BLANK, 0, WEND_S(1));
+}
+
+static void server_away(struct sim_scenario *s)
+{
+    cones(s);
+    add_lasting(s, SIM_FAULT_SERVER_CRASH, 0, WEND_S(120));
+}
+
+static void silent_death(struct sim_scenario *s)
+{
+    cones(s);
+    add_lasting(s, SIM_FAULT_CUT, 0, 0);
+}
+
+static void one_way_death(struct sim_scenario *s)
+{
+    cones(s);
+    add_lasting(s, SIM_FAULT_CUT_ONE_WAY, 0, 0);
+}
+
+static void nat_reboot(struct sim_scenario *s)
+{
+    cones(s);
+    add(s, SIM_FAULT_REBOOT, 0, WEND_S(8));
+}
+
+static void lossy(struct sim_scenario *s)
+{
+    cones(s);
+    for (uint16_t i = 0; i < 2; i++)
+        s->places[i].up.link.loss_ppm = s->places[i].down.link.loss_ppm = 50000;
+    s->faultless = false;
+}
+
+static void small_mtu(struct sim_scenario *s)
+{
+    struct sim_flow_plan big = sim_flow_steady(0, 1, WEND_MS(100));
+
+    cones(s);
+    for (uint16_t i = 0; i < 2; i++)
+        s->places[i].up.link.mtu_bytes = s->places[i].down.link.mtu_bytes = 1280;
+    big.len_min = 1000;
+    big.len_max = 1400;
+    sim_scenario_add_flow(s, &big);
+}
+
+static void idle_sleep(struct sim_scenario *s)
+{
+    cones(s);
+    s->length = WEND_S(2 * 3600 + 60);
+    for (uint32_t i = 0; i < s->flow_count; i++) {
+        s->flows[i].pause_from = WEND_S(8);
+        s->flows[i].pause_to = WEND_S(2 * 3600 + 40);
+    }
+    add_lasting(s, SIM_FAULT_SLEEP, 0, WEND_S(2 * 3600));
+}
+
+static void idle(struct sim_scenario *s)
+{
+    cones(s);
+    s->length = WEND_S(1200);
+    for (uint32_t i = 0; i < s->flow_count; i++) {
+        s->flows[i].pause_from = WEND_S(8);
+        s->flows[i].pause_to = WEND_S(1190);
+    }
+}
+
+static void restart(struct sim_scenario *s)
+{
+    cones(s);
+    add_lasting(s, SIM_FAULT_CRASH, 0, WEND_S(1));
+}
+
+static void clock_step(struct sim_scenario *s)
+{
+    cones(s);
+    add_lasting(s, SIM_FAULT_CLOCK, 0, WEND_S(-300));
+    sim_scenario_add_fault(
+        s, &(struct sim_fault){
+               .kind = SIM_FAULT_CLOCK, .device = 1, .at = WEND_S(10), .duration = WEND_S(86400)});
+}
+
+static void hairpin(struct sim_scenario *s)
+{
+    struct sim_place a = sim_place_nat(EI, APD, WEND_SIM_PORT_RANDOM);
+
+    a.two_layers = true;
+    a.outer = a.box;
+    a.outer.hairpin = true;
+    place(s, &a, &a);
+    s->places[1].customer_with = 0;
+    sim_scenario_talk(s, 0, 1, WEND_MS(100));
+}
+
+static void neighbours(struct sim_scenario *s)
+{
+    const struct sim_place a = sim_place_nat(APD, APD, WEND_SIM_PORT_RANDOM);
+
+    place(s, &a, &a);
+    s->places[1].neighbour_of = 0;
+    sim_scenario_talk(s, 0, 1, WEND_MS(100));
+}
+
+static void ipv6(struct sim_scenario *s)
+{
+    struct sim_place a = sim_place_nat(APD, APD, WEND_SIM_PORT_RANDOM);
+
+    a.ipv6 = true;
+    place(s, &a, &a);
+    sim_scenario_talk(s, 0, 1, WEND_MS(100));
+    s->flows[0].ipv6 = s->flows[1].ipv6 = true;
+}
+
+static void no_udp(struct sim_scenario *s)
+{
+    cones(s);
+    s->places[1].box.only_tcp443 = true;
+}
+
+static void udp_ends(struct sim_scenario *s)
+{
+    cones(s);
+    sim_scenario_add_fault(
+        s,
+        &(struct sim_fault){.kind = SIM_FAULT_BLOCK_UDP, .device = 1, .other = 1, .at = WEND_S(8)});
+}
+
+static void filters(struct sim_scenario *s)
+{
+    const struct sim_place a = sim_place_nat(APD, APD, WEND_SIM_PORT_SEQUENTIAL);
+    const struct sim_place b = sim_place_nat(EI, AD, WEND_SIM_PORT_RANDOM);
+
+    place(s, &a, &b);
+    sim_scenario_talk(s, 0, 1, WEND_MS(100));
+}
+
+// One packet a second after a quiet start, answered: what the first packet of a user sees.
+static void first_packet(struct sim_scenario *s)
+{
+    struct sim_flow_plan there = sim_flow_steady(0, 1, WEND_S(1)), back = there;
+
+    plain(s);
+    s->flow_count = 0;
+    s->length = WEND_S(6);
+    there.answered = true;
+    there.answer = 1;
+    back.from = 1;
+    back.to = 0;
+    back.interval = 0;
+    sim_scenario_add_flow(s, &there);
+    sim_scenario_add_flow(s, &back);
+}
+
+struct fixed {
+    const char *name;
+    void (*make)(struct sim_scenario *);
+    const char *text;
+};
+
+static const struct fixed table[] = {
+    {"random", NULL, "everything drawn from the seed"},
+    {"plain", plain, "two public hosts"},
+    {"cones", cones, "endpoint-independent mapping on both sides"},
+    {"symmetric", symmetric, "a mapping for each destination: the relay carries"},
+    {"filters", filters, "symmetric, and a NAT that filters by address"},
+    {"first-packet", first_packet, "request and answer, seldom"},
+    {"move-one", move_one, "one side gets other addresses, inside and outside"},
+    {"move-both", move_both, "both sides in the same instant"},
+    {"move-public", move_public, "both sides, without NAT"},
+    {"nat-reboot", nat_reboot, "a NAT forgets its mappings"},
+    {"server-crash", server_crash, "the server restarts while it relays"},
+    {"server-blank", server_blank, "and has forgotten its members"},
+    {"server-away", server_away, "the server is gone while all goes straight"},
+    {"silent-death", silent_death, "the direct path dies without a word"},
+    {"one-way-death", one_way_death, "in one direction"},
+    {"lossy", lossy, "5 % on each access"},
+    {"small-mtu", small_mtu, "1,280 bytes on each access, long packets"},
+    {"idle", idle, "twenty minutes without a packet"},
+    {"idle-sleep", idle_sleep, "one side is suspended for two hours"},
+    {"restart", restart, "one side's process dies and starts again"},
+    {"clock-step", clock_step, "wall clocks are set back and forth"},
+    {"hairpin", hairpin, "both behind one carrier's NAT, which hairpins"},
+    {"neighbours", neighbours, "both behind the same strict NAT"},
+    {"ipv6", ipv6, "strict NAT for IPv4, a firewall for IPv6"},
+    {"no-udp", no_udp, "one side may only use TCP port 443"},
+    {"udp-ends", udp_ends, "one side's firewall stops UDP in the middle"},
+};
+
+#define COUNT (sizeof table / sizeof table[0])
+
+const char *sim_scenario_name(size_t index)
+{
+    return index < COUNT ? table[index].name : NULL;
+}
+
+const char *sim_scenario_text(size_t index)
+{
+    return index < COUNT ? table[index].text : NULL;
+}
+
+// So that what was sent has arrived, or was lost, when it is counted.
+static void end_flows(struct sim_scenario *s)
+{
+    const wend_instant stop = s->length - WEND_S(2);
+
+    for (uint32_t i = 0; i < s->flow_count; i++)
+        if (s->flows[i].stop > stop)
+            s->flows[i].stop = stop;
+}
+
+bool sim_scenario_make(struct sim_scenario *ret, const char *name, uint64_t seed,
+                       const struct sim_scale *scale)
+{
+    for (size_t i = 0; i < COUNT; i++) {
+        if (strcmp(table[i].name, name) != 0)
+            continue;
+        sim_scenario_clear(ret, table[i].name, seed);
+        if (table[i].make != NULL)
+            table[i].make(ret);
+        else
+            sim_scenario_draw(ret, scale);
+        end_flows(ret);
+        return true;
+    }
+    return false;
+}

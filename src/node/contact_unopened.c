@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// Data messages that come before the opening half has their keys: a responder may send as soon as
+// it has answered, and what it sends may overtake its answer.
+#include <string.h>
+
+#include "node/early.h"
+
+// More than this for one pair, and the opening half did not take its keys.
+#define RETURNS_MAX 256
+
+static void give_back(struct wend_node *n, struct wend_contact_pair *pair,
+                      const struct wend_datagram *way, struct wend_bytes bytes)
+{
+    struct wend_node_event e = {.kind = WEND_NODE_UNOPENED, .way = *way, .bytes = bytes};
+
+    if (pair->returned == RETURNS_MAX) {
+        wend_node_drop(n, WEND_DROP_NO_SESSION);
+        return;
+    }
+    pair->returned++;
+    e.way.bytes = (struct wend_bytes){0};
+    wend_node_raise(n, &e);
+}
+
+static struct wend_kept *find_cell(struct wend_node *n, uint32_t index, size_t len)
+{
+    struct wend_kept *free_cell = NULL;
+    uint32_t count = 0;
+    size_t bytes = 0;
+
+    for (uint32_t i = 0; i < WEND_NODE_KEPT; i++) {
+        struct wend_kept *k = &n->kept[i];
+        if (k->index == 0 && free_cell == NULL)
+            free_cell = k;
+        if (k->index == index) {
+            count++;
+            bytes += k->len;
+        }
+    }
+    if (count >= WEND_NODE_KEPT_PACKETS || bytes + len > WEND_NODE_KEPT_BYTES)
+        return NULL;
+    return free_cell;
+}
+
+static void keep(struct wend_node *n, uint32_t index, const struct wend_datagram *whole)
+{
+    struct wend_kept *k = find_cell(n, index, whole->bytes.len);
+
+    if (k == NULL) {
+        wend_node_drop(n, WEND_DROP_QUEUE_FULL);
+        return;
+    }
+    k->index = index;
+    k->serial = ++n->kept_serial;
+    k->way = *whole;
+    k->len = (uint16_t)whole->bytes.len;
+    memcpy(k->bytes, whole->bytes.at, whole->bytes.len);
+    n->kept_count++;
+}
+
+void wend_early_unopened(struct wend_node *n, const struct wend_origin *origin,
+                         struct wend_bytes in)
+{
+    struct wend_message_data data;
+
+    if (wend_message_read_data(in, &data) != 0) {
+        wend_node_drop(n, WEND_DROP_MALFORMED);
+        return;
+    }
+    struct wend_contact *c = wend_contact_by_index(n, data.receiver);
+    if (c == NULL) {
+        wend_node_drop(n, WEND_DROP_NO_SESSION);
+        wend_node_hint(n, origin, data.receiver);
+        return;
+    }
+    struct wend_contact_pair *pair = wend_contact_pair(c, data.receiver);
+    if (pair != NULL)
+        give_back(n, pair, &origin->way, origin->way.bytes);
+    else
+        keep(n, data.receiver, &origin->way);
+}
+
+static struct wend_kept *oldest_of(struct wend_node *n, uint32_t index)
+{
+    struct wend_kept *oldest = NULL;
+
+    for (uint32_t i = 0; i < WEND_NODE_KEPT && n->kept_count > 0; i++) {
+        struct wend_kept *k = &n->kept[i];
+        if (k->index == index && (oldest == NULL || k->serial < oldest->serial))
+            oldest = k;
+    }
+    return oldest;
+}
+
+static void release(struct wend_node *n, struct wend_kept *k)
+{
+    k->index = 0;
+    n->kept_count--;
+}
+
+void wend_early_give_back(struct wend_node *n, struct wend_contact_pair *pair)
+{
+    struct wend_kept *k;
+
+    while ((k = oldest_of(n, pair->local_index)) != NULL) {
+        give_back(n, pair, &k->way, (struct wend_bytes){.at = k->bytes, .len = k->len});
+        release(n, k);
+    }
+}
+
+void wend_early_forget(struct wend_node *n, uint32_t index)
+{
+    struct wend_kept *k;
+
+    while ((k = oldest_of(n, index)) != NULL) {
+        wend_node_drop(n, WEND_DROP_NO_SESSION);
+        release(n, k);
+    }
+}
