@@ -66,6 +66,7 @@ static void init(struct wend_node *n, struct wend_contact *c, uint32_t slot,
     wend_session_init(&c->session, &n->session_config, &buffers, remote);
     wend_session_set_floor(&c->session, &n->directory.seats[slot].label);
     wend_paths_init(&c->paths);
+    wend_contact_report_init(c);
     c->wanted_at = n->now;
     c->tick_at = n->now + TICK_ACTIVE;
     c->tell_at = WEND_NEVER;
@@ -166,6 +167,7 @@ static wend_instant deadline(const struct wend_contact *c)
 {
     wend_instant least = wend_instant_min(wend_instant_min(c->tick_at, c->tell_at), c->open_at);
 
+    least = wend_instant_min(least, wend_contact_report_deadline(c));
     least = wend_instant_min(least, wend_session_deadline(&c->session));
     return wend_instant_min(least, wend_paths_deadline(&c->paths));
 }
@@ -180,6 +182,7 @@ void wend_contact_settle(struct wend_node *n, struct wend_contact *c)
     wend_contact_take_datagrams(n, c, NULL);
     wend_contact_send_probes(n, c);
     wend_contact_tell_way(n, c);
+    wend_contact_tell_hold(n, c);
     if (c->keepalive && c->sending != 0 && c->way_told)
         wend_node_command_seal(
             n, &(struct wend_command){.kind = WEND_COMMAND_KEEPALIVE, .slot = c->slot});
@@ -227,6 +230,7 @@ static void report(struct wend_node *n, struct wend_contact *c)
 static void tick(struct wend_node *n, struct wend_contact *c)
 {
     report(n, c);
+    wend_contact_report_tick(n, c);
     const bool active = n->now - c->wanted_at < ACTIVE_FOR;
     c->tick_at = n->now + (active ? TICK_ACTIVE : TICK_IDLE);
 }
@@ -241,6 +245,8 @@ static void expire(struct wend_node *n, struct wend_contact *c)
 {
     if (c->tick_at <= n->now)
         tick(n, c);
+    else if (wend_contact_report_deadline(c) <= n->now)
+        wend_contact_report_tick(n, c);
     wend_session_expire(&c->session, n->now);
     wend_contact_take_events(n, c);
     if (is_over(n, c)) {

@@ -15,7 +15,8 @@
 #define OWED_SLACK       WEND_MS(150) // a report may be 100 ms away
 #define OWED_MIN         3
 #define LOST_MIN         3
-#define LOST_PERMILLE    150
+#define SUSPECT_PERMILLE 110 // 3 of 27
+#define LEAVE_PERMILLE   150
 #define WORSE_PERMILLE   100 // than the other way
 #define WINDOW_LEAST     20
 #define WINDOW_MOST      40
@@ -50,19 +51,17 @@ void wend_health_expect(struct wend_health *h, wend_duration rtt, uint32_t spare
 
 // --- what was sent ---
 
-// Under new keys all counters begin at 0, and all messages so far took the way in use.
-static void take_pair(struct wend_health *h, uint32_t index, wend_instant now)
+// Under new keys all counters begin anew.
+static void take_pair(struct wend_health *h, uint32_t index, uint64_t counter, wend_instant now)
 {
     h->index = index;
     h->last_id = 0;
-    h->counter = 0;
+    h->counter = counter;
     h->reported = now;
-    h->reported_counter = 0;
+    h->reported_counter = counter;
     memset(h->last, 0, sizeof h->last);
     memset(h->samples, 0, sizeof h->samples);
     restart(h);
-    h->based[h->way] = true;
-    h->base[h->way] = (struct wend_health_way){0};
 }
 
 // The greatest counter that is known to have been sent before `then`; 0: none.
@@ -108,7 +107,7 @@ static void mind_silence(struct wend_health *h, wend_instant now)
 void wend_health_sent(struct wend_health *h, uint32_t index, uint64_t counter, wend_instant now)
 {
     if (index != h->index)
-        take_pair(h, index, now);
+        take_pair(h, index, counter, now);
     if (counter > h->counter && now - h->grew > PAUSE) {
         h->reported = now;
         h->reported_counter = h->counter;
@@ -136,11 +135,11 @@ static struct wend_health_step step_of(const struct wend_health_way *from,
                                      .lost = sent - (int64_t)(to->count - from->count)};
 }
 
-static bool is_lossy(const struct wend_health_step *s, int64_t least, uint32_t spare_permille)
+static bool is_lossy(const struct wend_health_step *s, uint32_t permille, uint32_t spare_permille)
 {
-    const int64_t of = s->sent > least ? s->sent : least;
+    const int64_t of = s->sent > WINDOW_LEAST ? s->sent : WINDOW_LEAST;
 
-    return s->lost >= LOST_MIN && s->lost * 1000 >= LOST_PERMILLE * of &&
+    return s->lost >= LOST_MIN && s->lost * 1000 >= permille * of &&
            s->lost * 1000 >= (spare_permille + WORSE_PERMILLE) * of;
 }
 
@@ -156,7 +155,7 @@ static bool shows_loss(const struct wend_health *h)
         sum.lost += s->lost;
         if (back > 0 && sum.sent > WINDOW_MOST)
             return false;
-        if (is_lossy(&sum, WINDOW_LEAST, h->spare_permille))
+        if (is_lossy(&sum, SUSPECT_PERMILLE, h->spare_permille))
             return true;
     }
     return false;
@@ -265,7 +264,7 @@ static void decide(struct wend_health *h, wend_instant now)
     s.lost += missing;
     if (!heard && missing >= OWED_MIN)
         h->event = WEND_HEALTH_DEAD;
-    else if (heard && s.sent >= DECIDE_MESSAGES && is_lossy(&s, 0, spare_loss(h)))
+    else if (heard && s.sent >= DECIDE_MESSAGES && is_lossy(&s, LEAVE_PERMILLE, spare_loss(h)))
         h->event = WEND_HEALTH_LOSSY;
     else
         h->event = WEND_HEALTH_RECOVERED;

@@ -2,19 +2,19 @@
 // Health: does the way that data messages take carry them? Judged by what the peer reports to have
 // seen, held against what was sent. One machine a peer; it watches the way in use.
 //
-// State:  FINE --silence, stuck, loss--> SUSPECT --0.5 s at most--> FINE (recovered, or left)
+// State:  FINE --silence, stuck, loss--> SUSPECT --0.5 s--> FINE (recovered or left)
 // Wire:   Report, docs/protocol.md sections 3 and 7.4. A report counts per way (0 direct, 1 relay)
 //         the messages of one key pair: how many came, and the greatest counter + 1.
 // Rules:  silence   10 messages or more are out since the last report, and 200 ms more than a round
 //                   trip have passed (500 ms before the first report after a pause)
 //         stuck     the second report in a row with the same `highest`, and 3 messages or more
 //                   beyond it are older than a round trip + 50 ms
-//         loss      among the last 20 to 40 messages 3 or more, and 15 %, did not come, and that is
+//         loss      among the last 20 to 40 messages 3 or more, and 11 %, did not come, and that is
 //                   10 points more than the other way is known to lose
 //         While suspect, the owner sends each message both ways, so the other way's loss is known
 //         at the end. Recovered: 20 messages with less than 5 % lost; at the end: DEAD when none of
-//         3 or more came by the suspect way, LOSSY when 15 % and 10 points more than by the other
-//         were lost of 10 or more, else recovered.
+//         3 or more came by the suspect way, LOSSY when of 10 or more 3, 15 % and 10 points more
+//         than by the other were lost, else recovered.
 //
 // A peer that reports falsely hurts only what we send to it; what cannot be true is refused. Owns
 // no clock or memory. Not thread-safe. A zeroed one is initialised.

@@ -11,6 +11,7 @@
 
 #define RETRY_FIRST WEND_S(5)
 #define RETRY_MAX   WEND_S(300)
+#define PROVEN_FOR  WEND_S(5)
 #define STALE_AFTER                                                                                \
     WEND_S(30) // a NAT may have closed the mapping of a path not heard for this long
 
@@ -236,8 +237,12 @@ bool wend_paths_next_probe(struct wend_paths *p, struct wend_path_probe *ret)
                 continue;
             sent = padded.sent;
         }
-        *ret = (struct wend_path_probe){
-            .name = path->name, .sent = sent, .remote = path->remote, .padded = padded.size};
+        *ret = (struct wend_path_probe){.name = path->name,
+                                        .sent = sent,
+                                        .remote = path->remote,
+                                        .padded = padded.size,
+                                        .proven = wend_prober_is_up(&path->prober) &&
+                                                  sent - path->prober.heard < PROVEN_FOR};
         return true;
     }
     return false;

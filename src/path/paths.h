@@ -75,6 +75,7 @@ struct wend_path_probe {
     wend_instant sent;          // goes into the TIME attribute
     struct wend_address remote; // family NONE: through the relay channel
     uint16_t padded;            // not 0: as long as a data message with so many bytes inside
+    bool proven;                // something was answered on this path in the last 5 s
 };
 
 void wend_paths_init(struct wend_paths *p);
@@ -116,6 +117,8 @@ bool wend_paths_leave(struct wend_paths *p, bool lossy, wend_instant now);
 const struct wend_path *wend_paths_spare(const struct wend_paths *p);
 // Longest inner packet that `path` carries; 0: not known.
 uint16_t wend_paths_mtu(const struct wend_paths *p, const struct wend_path *path);
+// Longest IP packet that was seen to pass there; 0: not known, or a stream.
+uint16_t wend_paths_ip_mtu(const struct wend_paths *p, const struct wend_path *path);
 
 // Settles the choice; called by every verb above. The owner compares `generation`.
 void wend_paths_choose(struct wend_paths *p, wend_instant now);

@@ -104,8 +104,10 @@ static void forgive(struct wend_paths *p, uint32_t index, wend_instant now)
     struct wend_path *path = &p->path[index];
 
     if (path->shunned && path->shun_until <= now &&
-        (!path->lossy || wend_prober_is_clean(&path->prober)))
+        (!path->lossy || wend_prober_is_clean(&path->prober))) {
         path->shunned = false;
+        wend_prober_forget_loss(&path->prober);
+    }
     if (!path->shunned && index == p->chosen && now - p->chosen_at >= SHUN_FORGET)
         path->shun_for = 0;
 }

@@ -69,3 +69,10 @@ uint16_t wend_paths_mtu(const struct wend_paths *p, const struct wend_path *path
 {
     return overhead_of(p, path) == 0 ? WEND_PMTU_FULL : wend_pmtu_bytes(&path->pmtu);
 }
+
+uint16_t wend_paths_ip_mtu(const struct wend_paths *p, const struct wend_path *path)
+{
+    const uint16_t inner = wend_pmtu_bytes(&path->pmtu);
+
+    return inner == 0 ? 0 : (uint16_t)(inner + overhead_of(p, path));
+}

@@ -28,7 +28,7 @@ struct plane_slot {
     bool peer, keyed, wanted;
     struct wend_address ipv4;
     struct wend_sender sender;
-    struct wend_plane_path path;
+    struct wend_plane_path path, also;
     uint32_t queue[PLANE_QUEUE];
     size_t queued;
 };
@@ -47,11 +47,12 @@ struct plane {
     struct wend_plane_stats *stats;
     uint8_t got[PLANE_NUMBERS]; // how often each numbered packet arrived
     uint32_t count, direct, relayed, keepalives, dropped;
-    uint32_t key_commands;
+    uint32_t key_commands, path_commands, switches_again;
+    wend_duration hold; // last told
 };
 
 struct plane_out {
-    struct wend_datagram way;
+    struct wend_datagram way, also; // the same bytes; transport NONE: no copy
     uint8_t bytes[128];
     size_t len;
 };
@@ -73,20 +74,25 @@ static inline void plane_seal_command(struct plane *p, const struct wend_command
         wend_sender_close(&s->sender);
         assert_int_equal(wend_sender_init(&s->sender, c->key, c->remote_index), 0);
         s->keyed = true;
+        p->stats[c->slot].next_counter = 0;
         p->key_commands++;
         break;
     case WEND_COMMAND_KEYS_GONE:
         wend_sender_close(&s->sender);
         s->keyed = false;
         break;
-    case WEND_COMMAND_PATH: s->path = c->path; break;
+    case WEND_COMMAND_PATH:
+        s->path = c->path;
+        s->also = c->also;
+        p->path_commands++;
+        break;
     case WEND_COMMAND_FLUSH_DROP:
         p->dropped += (uint32_t)s->queued;
         s->queued = 0;
         s->wanted = false;
         break;
     case WEND_COMMAND_KEEPALIVE: p->keepalives++; break;
-    case WEND_COMMAND_SWITCH:
+    case WEND_COMMAND_SWITCH: p->switches_again++; break;
     case WEND_COMMAND_EARLY_DONE:
     case WEND_COMMAND_EARLY_REFUSED:
     case WEND_COMMAND_WATCH: break;
@@ -140,7 +146,7 @@ static inline void plane_open_command(struct plane *p, const struct wend_command
                 plane_forget(&p->keys[i]);
         break;
     case WEND_COMMAND_RELAY: p->relay = c->path; break;
-    case WEND_COMMAND_HOLD:
+    case WEND_COMMAND_HOLD: p->hold = c->hold; break;
     case WEND_COMMAND_WATCH:
     case WEND_COMMAND_PEER: break;
     case WEND_COMMAND_SWITCH:
@@ -151,6 +157,25 @@ static inline void plane_open_command(struct plane *p, const struct wend_command
     case WEND_COMMAND_FLUSH_DROP:
     case WEND_COMMAND_NONE: fail_msg("not for the opening half"); break;
     }
+}
+
+// The message at `at`, to be sent by `path`; there is room for a relay frame header before it.
+static inline struct wend_datagram plane_by(struct plane *p, uint32_t slot,
+                                            const struct wend_plane_path *path,
+                                            struct wend_bytes message)
+{
+    struct wend_datagram d = {
+        .transport = path->transport, .stream = path->stream, .remote = path->remote};
+
+    if (path->transport != WEND_TRANSPORT_NONE)
+        p->stats[slot].sent_ways[path->channel != 0 ? WEND_WAY_RELAY : WEND_WAY_DIRECT]++;
+    d.bytes = message;
+    if (path->channel != 0) {
+        uint8_t *frame = (uint8_t *)(uintptr_t)message.at - WEND_FRAME_HEADER_LEN;
+        wend_frame_write_header(frame, path->channel);
+        d.bytes = (struct wend_bytes){.at = frame, .len = message.len + WEND_FRAME_HEADER_LEN};
+    }
+    return d;
 }
 
 // Seals one numbered packet to `slot`; false: no keys or no way.
@@ -166,16 +191,31 @@ static inline bool plane_seal(struct plane *p, uint32_t slot, uint32_t number, w
     wend_put_u32(inner, number);
     const size_t len = wend_data_seal(&s->sender, inner, PLANE_PACKET, 1400);
     assert_true(len > 0);
-    ret->way = (struct wend_datagram){
-        .transport = s->path.transport, .stream = s->path.stream, .remote = s->path.remote};
-    ret->way.bytes = (struct wend_bytes){.at = inner - WEND_DATA_HEADROOM, .len = len};
-    if (s->path.channel != 0) {
-        wend_frame_write_header(ret->bytes, s->path.channel);
-        ret->way.bytes = (struct wend_bytes){.at = ret->bytes, .len = len + WEND_FRAME_HEADER_LEN};
-    }
+    const struct wend_bytes message = {.at = inner - WEND_DATA_HEADROOM, .len = len};
+    ret->way = plane_by(p, slot, &s->path, message);
+    ret->also = plane_by(p, slot, &s->also, message);
     p->stats[slot].sent_packets++;
     p->stats[slot].last_sent = now;
+    p->stats[slot].next_counter = s->sender.counter;
     return true;
+}
+
+// Counts what came by which way, copies too.
+static inline void plane_count(struct plane *p, const struct plane_key *k, bool framed,
+                               uint64_t counter)
+{
+    struct wend_plane_stats *s = &p->stats[k->slot];
+    struct wend_plane_way *way = &s->ways[framed ? WEND_WAY_RELAY : WEND_WAY_DIRECT];
+
+    if (!k->heard) {
+        s->way_index = k->receiver.local_index;
+        memset(s->ways, 0, sizeof s->ways);
+    }
+    if (s->way_index != k->receiver.local_index)
+        return;
+    way->count++;
+    if (counter >= way->highest)
+        way->highest = counter + 1;
 }
 
 // Opens data; returns false when it is not ours: for the node. `ret_notice` may get CONFIRMED.
@@ -197,7 +237,12 @@ static inline bool plane_open(struct plane *p, const struct wend_datagram *in, w
     if (k == NULL)
         return false;
     memcpy(copy, bytes.at, bytes.len);
-    if (wend_data_open(&k->receiver, copy, bytes.len, &inner) != WEND_DROP_NONE)
+    const enum wend_drop drop = wend_data_open(&k->receiver, copy, bytes.len, &inner);
+    if (drop == WEND_DROP_REPLAYED)
+        p->stats[k->slot].duplicated++;
+    if (drop == WEND_DROP_NONE || drop == WEND_DROP_REPLAYED)
+        plane_count(p, k, framed, wend_get_u64le(bytes.at + 8));
+    if (drop != WEND_DROP_NONE)
         return true;
     if (!k->heard)
         *ret_notice = (struct wend_notice){
