@@ -244,8 +244,8 @@ void wend_node_notice(struct wend_node *n, const struct wend_notice *notice, wen
         break;
     }
     case WEND_NOTICE_TRAFFIC: wend_contact_traffic(n, notice->slot); break;
-    case WEND_NOTICE_SWITCHED:
-    case WEND_NOTICE_SWITCH_SEEN:
+    case WEND_NOTICE_SWITCHED: wend_contact_notice_switched(n, notice); break;
+    case WEND_NOTICE_SWITCH_SEEN: wend_contact_notice_switch_seen(n, notice); break;
     case WEND_NOTICE_NONE: break;
     }
     wend_server_expire(n);
