@@ -243,7 +243,7 @@ struct wend_node {
     struct wend_address servers[WEND_RECORD_SERVERS_MAX][WEND_LEG_ADDRESSES_MAX];
     size_t server_addresses[WEND_RECORD_SERVERS_MAX];
     bool registered, ready;
-    bool registering;                        // Configuration is under way
+    bool registering; // Configuration is under way
     uint32_t configuration_id;
     wend_instant register_at, registered_at; // WEND_NEVER: not due; when it was sent last
     struct wend_datagram route;
