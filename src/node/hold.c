@@ -36,13 +36,6 @@ static wend_duration hold_time(const struct wend_hold *h)
     return h->time != 0 ? h->time : WEND_HOLD_TIME;
 }
 
-void wend_hold_set_time(struct wend_hold *h, wend_duration time)
-{
-    if (time < 1)
-        time = 1;
-    h->time = time < WEND_HOLD_TIME_MAX ? time : WEND_HOLD_TIME_MAX;
-}
-
 // ---- Letting go ----
 
 static void arm(struct wend_hold_pool *p, struct wend_hold *h)
@@ -51,6 +44,19 @@ static void arm(struct wend_hold_pool *p, struct wend_hold *h)
     if (h->mode != WEND_HOLD_NONE && h->count > 0)
         deadline = wend_instant_min(deadline, p->cells[h->oldest].since + h->wait);
     wend_assert(wend_heap_set(&p->timers, &h->timer, deadline) == 0);
+}
+
+// The first news of how far apart the ways are often come when the change has begun.
+void wend_hold_set_time(struct wend_hold_pool *p, struct wend_hold *h, wend_duration time)
+{
+    const bool usual = h->wait == hold_time(h);
+    if (time < 1)
+        time = 1;
+    h->time = time < WEND_HOLD_TIME_MAX ? time : WEND_HOLD_TIME_MAX;
+    if (h->mode == WEND_HOLD_NONE || !usual || h->time <= h->wait)
+        return;
+    h->wait = h->time;
+    arm(p, h);
 }
 
 static void release_all(struct wend_hold_pool *p, struct wend_hold *h)

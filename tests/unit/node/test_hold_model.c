@@ -213,7 +213,7 @@ static void expire_until(struct model *m, wend_instant until)
 static void run(struct model *m)
 {
     send_all(m);
-    wend_hold_set_time(&m->hold_machine, m->hold);
+    wend_hold_set_time(m->pool, &m->hold_machine, m->hold);
     m->now = 0;
     for (size_t i = 0; i < m->arrivals; i++) {
         expire_until(m, m->arrival[i].at);
