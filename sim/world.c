@@ -75,6 +75,8 @@ void sim_world_begin(struct sim_world *w, const struct sim_scenario *s,
     w->failure[0] = 0;
     sim_trace_begin(&w->trace, s->seed, options->print);
     sim_stats_begin(&w->stats);
+    if (options->ledger != NULL)
+        sim_ledger_begin(options->ledger);
     wend_heap_init(&w->timers, w->timer_entries, actors);
     begin_machines(w);
     w->flow_count = s->flow_count;
