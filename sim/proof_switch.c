@@ -38,13 +38,24 @@ static wend_duration apart_one_way(const struct sim_scenario *s)
     return s->places[0].apart_up.link.delay + s->core + s->places[1].apart_down.link.delay;
 }
 
-static wend_duration difference_of(const struct sim_scenario *s)
+// Between the slowest and the quickest of the ways that were taken.
+static wend_duration difference_of(const struct sim_proof *p)
 {
+    const struct sim_scenario *s = &p->scenario;
+    const struct sim_ledger_way *ways = p->ledger.ways;
     const wend_duration straight = sim_proof_one_way(s, 0, 1, false);
-    const wend_duration other =
-        s->places[0].apart ? apart_one_way(s) : sim_proof_one_way(s, 0, 1, true);
+    const wend_duration relay = sim_proof_one_way(s, 0, 1, true);
+    wend_duration least = straight, most = straight;
 
-    return (straight > other ? straight - other : other - straight) + jitter_of(s);
+    if (s->places[0].apart) {
+        least = wend_instant_min(least, apart_one_way(s));
+        most = straight + apart_one_way(s) - least;
+    }
+    if (ways[0].to_relay + ways[1].to_relay > 0) {
+        least = relay < least ? relay : least;
+        most = relay > most ? relay : most;
+    }
+    return most - least + jitter_of(s);
 }
 
 // --- the world ---
@@ -112,8 +123,10 @@ static void make(struct sim_proof *p, uint64_t seed, bool across)
     s->core = sim_draw_between(&d, WEND_MS(1), WEND_MS(40));
     s->relay = sim_draw_between(&d, WEND_MS(1), WEND_MS(30)) - s->core; // it may be the faster one
     draw_links(s, &d, seed % 2 == 1);
-    if (across)
+    if (across) {
+        s->relay = WEND_MS(20); // their nodes leave it alone
         set_apart(s, &d);
+    }
     sim_proof_talk(p, WEND_MS(50), WEND_S(2), FAST + LASTS);
     add_fast(s, &d);
 }
@@ -180,7 +193,7 @@ static uint64_t other_drops(const struct sim_proof *p)
 static void count_flow(struct sim_proof *p, uint32_t flow, struct tally *t)
 {
     const bool loses = !p->scenario.faultless;
-    const wend_duration bound = difference_of(&p->scenario);
+    const wend_duration bound = difference_of(p);
 
     sim_ledger_settle(&p->ledger, flow, p->scenario.flows[flow].to);
     for (uint32_t i = 0; i < p->ledger.counts[flow]; i++) {
