@@ -291,7 +291,6 @@ struct wend_node {
     uint32_t configuration_id;
     wend_instant register_at, registered_at; // WEND_NEVER: not due; when it was sent last
     struct wend_datagram route;
-    uint32_t route_generation;
     struct wend_call calls[WEND_NODE_CALLS];
 
     struct wend_address interfaces[WEND_INTERFACES_MAX];
