@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "node/contact.h"
+#include "node/early.h"
 #include "node/records.h"
 #include "wire/frame.h"
 
@@ -97,7 +98,8 @@ void wend_contact_request(struct wend_node *n, struct wend_contact *c, uint16_t 
     if (way.kind != WEND_ORIGIN_NONE)
         send_attributes(n, c, &way, &head);
     // Of two ways one may be dead without our knowing; these must not wait until we do.
-    if ((type == WEND_CONTROL_CANDIDATES || type == WEND_CONTROL_GOODBYE) &&
+    if ((type == WEND_CONTROL_CANDIDATES || type == WEND_CONTROL_GOODBYE ||
+         (type & ~WEND_CONTROL_RESPONSE) == WEND_CONTROL_EARLY) &&
         way.kind == WEND_ORIGIN_DIRECT && relay.kind != WEND_ORIGIN_NONE)
         send_attributes(n, c, &relay, &head);
 }
@@ -374,6 +376,7 @@ static bool dispatch(struct wend_node *n, struct wend_contact *c, const struct w
             serve_fetch(n, c, origin, in);
         // An applied revocation may have been of this very peer.
         return c->used && wend_contact_of(n, c->slot) == c;
+    case WEND_CONTROL_EARLY: wend_early_control(n, c, in); return true;
     case WEND_CONTROL_GOODBYE:
         if (!in->response)
             wend_contact_close(n, c);

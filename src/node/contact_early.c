@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Early data, both ways. The order of things that keeps each packet from arriving twice: a bundle
 // rides in one initiation, which the peer takes at most once, by its label; the sealing half sends
-// the packets otherwise only after the peer said that it did not, or can not any more.
+// the packets otherwise only after the peer said that it did not and will not.
 #include "node/early.h"
 
 #include <string.h>
@@ -11,6 +11,8 @@
 
 #define INITIATION_MAX 900 // with early data; beside it the server puts a certificate chain
 #define ATTRIBUTES_MAX (INITIATION_MAX - WEND_MESSAGE_INITIATION_BASE - WEND_LABEL_LEN)
+#define ASK_FIRST      WEND_MS(250)
+#define ASK_MAX        WEND_S(4)
 
 static const struct wend_label none;
 
@@ -50,14 +52,6 @@ void wend_early_keep(struct wend_node *n, const struct wend_notice *notice)
     memcpy(e->bytes, notice->early, e->len);
 }
 
-void wend_early_mind(struct wend_node *n, uint32_t slot)
-{
-    struct wend_contact *c = wend_contact_of(n, slot);
-
-    if (c != NULL && !c->early.offered && c->sending != 0 && c->starting == 0)
-        wend_early_over(n, c, false);
-}
-
 // Whole packets from the front, as many as `room` holds.
 static void fit(struct wend_contact_early *e, size_t room)
 {
@@ -73,6 +67,17 @@ static void fit(struct wend_contact_early *e, size_t room)
     }
     e->fit_len = (uint16_t)len;
     e->fit_count = count;
+}
+
+// What was offered may ride again only where it cannot have been taken: in a run of the peer's that
+// began since.
+static bool may_ride(const struct wend_contact *c, uint64_t epoch)
+{
+    const struct wend_contact_early *e = &c->early;
+
+    if (e->count == 0 || epoch == 0 || is_forbidden(c))
+        return false;
+    return !e->offered || (e->epoch != epoch && !wend_label_is_later(&e->label, &e->first));
 }
 
 static void put_state(const struct wend_label *accepted, const struct wend_label *voided,
@@ -94,13 +99,14 @@ void wend_early_offer(struct wend_node *n, struct wend_contact *c, struct wend_w
 
     put_state(&seat->early_taken, &c->early_voided, w);
     c->named_epoch = seat->epoch;
-    if (e->count == 0 || seat->epoch == 0 || is_forbidden(c) ||
-        w->len + WEND_ATTRIBUTE_HEADER_LEN >= ATTRIBUTES_MAX)
+    e->rides = false;
+    if (!may_ride(c, seat->epoch) || w->len + WEND_ATTRIBUTE_HEADER_LEN >= ATTRIBUTES_MAX)
         return;
     const size_t room = ATTRIBUTES_MAX - w->len - WEND_ATTRIBUTE_HEADER_LEN;
     if (!e->offered)
         fit(e, room);
-    if (e->fit_count > 0 && e->fit_len <= room)
+    e->rides = e->fit_count > 0 && e->fit_len <= room;
+    if (e->rides)
         wend_attribute_put(w, WEND_ATTRIBUTE_EARLY_DATA,
                            (struct wend_bytes){.at = e->bytes, .len = e->fit_len});
 }
@@ -109,12 +115,19 @@ void wend_early_offered(struct wend_node *n, struct wend_contact *c)
 {
     struct wend_contact_early *e = &c->early;
 
-    if (e->fit_count == 0)
+    if (!e->rides)
         return;
     e->label = wend_label_of(n->labels.last_ns);
+    e->epoch = c->named_epoch;
     if (!e->offered)
         e->first = e->label;
     e->offered = true;
+}
+
+void wend_early_doubt(struct wend_contact *c)
+{
+    if (c->early.offered)
+        raise_to(&c->early_voided, &c->early.label);
 }
 
 void wend_early_over(struct wend_node *n, struct wend_contact *c, bool arrived)
@@ -140,23 +153,115 @@ void wend_early_over(struct wend_node *n, struct wend_contact *c, bool arrived)
     wend_wipe(e, sizeof *e);
 }
 
+static void read_state(const struct wend_attributes *a, struct wend_label *ret_accepted,
+                       struct wend_label *ret_voided)
+{
+    struct wend_early_state said = {0};
+
+    (void)wend_attribute_early_state(a->early_state, &said);
+    memcpy(ret_accepted->bytes, said.accepted, sizeof ret_accepted->bytes);
+    memcpy(ret_voided->bytes, said.voided, sizeof ret_voided->bytes);
+}
+
+// `accepted`: the last that the peer took. `final`: it takes none of ours up to now any more.
+static void judge_ours(struct wend_node *n, struct wend_contact *c,
+                       const struct wend_label *accepted, bool final)
+{
+    const struct wend_contact_early *e = &c->early;
+
+    if (!e->offered)
+        return;
+    if (!wend_label_is_later(&e->first, accepted) && !wend_label_is_later(accepted, &e->label))
+        wend_early_over(n, c, true);
+    else if (final)
+        wend_early_over(n, c, false);
+}
+
 void wend_early_heard(struct wend_node *n, struct wend_contact *c, const struct wend_attributes *a,
                       bool answer)
 {
-    struct wend_contact_early *e = &c->early;
-    struct wend_early_state said = {0};
+    struct wend_seat *seat = wend_contact_seat(n, c);
     struct wend_label accepted, voided;
 
-    (void)wend_attribute_early_state(a->early_state, &said);
-    memcpy(accepted.bytes, said.accepted, sizeof accepted.bytes);
-    memcpy(voided.bytes, said.voided, sizeof voided.bytes);
-    raise_to(&wend_contact_seat(n, c)->early_void, &voided);
-    if (!e->offered)
+    read_state(a, &accepted, &voided);
+    // It waits to hear what became of that bundle.
+    c->early_owed = c->early_owed || (answer && wend_label_is_later(&voided, &seat->early_void));
+    raise_to(&seat->early_void, &voided);
+    judge_ours(n, c, &accepted, answer);
+}
+
+// --- doubt ---
+
+static void send_state(struct wend_node *n, struct wend_contact *c, uint16_t type,
+                       const struct wend_label *voided)
+{
+    uint8_t body[64];
+    struct wend_writer w = wend_writer_of(body, sizeof body);
+
+    put_state(&wend_contact_seat(n, c)->early_taken, voided, &w);
+    wend_contact_request(n, c, type, (struct wend_bytes){.at = body, .len = w.len});
+}
+
+static void pay(struct wend_node *n, struct wend_contact *c)
+{
+    if (!c->early_owed || c->sending == 0)
         return;
-    if (!wend_label_is_later(&e->first, &accepted) && !wend_label_is_later(&accepted, &e->label))
-        wend_early_over(n, c, true);
-    else if (answer)
+    c->early_owed = false;
+    send_state(n, c, WEND_CONTROL_EARLY | WEND_CONTROL_RESPONSE,
+               &wend_contact_seat(n, c)->early_void);
+}
+
+static void ask(struct wend_node *n, struct wend_contact *c)
+{
+    struct wend_contact_early *e = &c->early;
+
+    if (e->ask_at == 0) {
+        e->ask_after = ASK_FIRST;
+    } else if (e->ask_at <= n->now && !n->isolated) {
+        wend_early_doubt(c);
+        send_state(n, c, WEND_CONTROL_EARLY, &c->early_voided);
+        e->ask_after = e->ask_after * 2 < ASK_MAX ? e->ask_after * 2 : ASK_MAX;
+    } else {
+        return;
+    }
+    e->ask_at = n->now + e->ask_after;
+}
+
+void wend_early_settle(struct wend_node *n, struct wend_contact *c)
+{
+    pay(n, c);
+    if (c->early.count == 0 || c->sending == 0)
+        return;
+    if (c->early.offered)
+        ask(n, c);
+    else
         wend_early_over(n, c, false);
+}
+
+wend_instant wend_early_deadline(const struct wend_contact *c)
+{
+    const bool asks = c->early.offered && c->sending != 0 && c->early.ask_at != 0;
+
+    return asks ? c->early.ask_at : WEND_NEVER;
+}
+
+void wend_early_control(struct wend_node *n, struct wend_contact *c, const struct wend_control *in)
+{
+    struct wend_attributes a;
+    struct wend_label accepted, voided;
+
+    if (wend_attributes_parse(in->attributes, &a) != 0) {
+        wend_node_drop(n, WEND_DROP_MALFORMED);
+        return;
+    }
+    read_state(&a, &accepted, &voided);
+    if (in->response) {
+        judge_ours(n, c, &accepted, !wend_label_is_later(&c->early.label, &voided));
+        return;
+    }
+    raise_to(&wend_contact_seat(n, c)->early_void, &voided);
+    judge_ours(n, c, &accepted, false);
+    c->early_owed = true; // settling says it
 }
 
 // --- theirs ---
@@ -172,8 +277,7 @@ bool wend_early_is_fresh(const struct wend_node *n, const struct wend_contact *c
 
 bool wend_early_is_welcome(const struct wend_contact *c, const struct wend_attributes *a)
 {
-    return a->early_data.len > 0 && a->early_data.len <= WEND_EARLY_MAX && !is_forbidden(c) &&
-           (!wend_session_is_starting(&c->session) || wend_session_yields(&c->session));
+    return a->early_data.len > 0 && a->early_data.len <= WEND_EARLY_MAX && !is_forbidden(c);
 }
 
 void wend_early_answer(const struct wend_node *n, const struct wend_contact *c,

@@ -4,35 +4,48 @@
 //
 // Ours:   NONE --WANT brings copies of queued packets--> WAITING --type 5--> OFFERED
 //         OFFERED --the peer says that it took that label--> NONE, EARLY_DONE
-//         OFFERED --type 6 without it, or our handshake ended otherwise--> NONE, EARLY_REFUSED
+//         OFFERED --type 6 of that handshake or a later one without it--> NONE, EARLY_REFUSED
+//         OFFERED --the peer says that it has not and will not take it--> NONE, EARLY_REFUSED
 //         WAITING --keys came otherwise--> NONE, EARLY_REFUSED
-//         However a bundle ends, the sealing half is told, once, before it is given keys for it.
+//         Only the peer's word decides about what was offered; until it comes, the sealing half
+//         sends nothing of the queue, whatever keys it has. So a bundle rides in one initiation,
+//         and in a second one only for another run of the peer's, which cannot have the first.
 // Theirs: taken once a label, and only when the initiation is of now: it names our boot epoch, its
-//         label is new and not voided, and no handshake of ours is under way that will win.
-// Voided: an answer to a crossing handshake names our own one, if it bears a bundle: whoever
-//         completes the answered handshake will not take that bundle any more.
+//         label is new and not voided. Also while a handshake of our own is under way.
+// Doubt:  our handshake ended without its answer (we yielded, or the one that we answered across it
+//         was confirmed). Our type 6 has said that the bundle is void. Who hears that for the first
+//         time says at once, by Early, what it took before; with keys and no word within 250 ms we
+//         ask by Early, at 250 ms doubling to 4 s. Wire: docs/protocol.md section 7.1.
 //
 // Part of the contact; for contact*.c and node.c alone.
 #ifndef WEND_NODE_EARLY_H
 #define WEND_NODE_EARLY_H
 
 #include "node/contact.h"
+#include "wire/control.h"
 
 // --- ours ---
 
-// Keeps what a notice of the sealing half brought, before the contact is wanted; and afterwards
-// gives it back if nothing is under way that it might ride in.
+// Keeps what a notice of the sealing half brought, before the contact is wanted.
 void wend_early_keep(struct wend_node *n, const struct wend_notice *notice);
-void wend_early_mind(struct wend_node *n, uint32_t slot);
+// After any change: gives back what waits though there are keys, says what the peer shall be told,
+// asks when it is time.
+void wend_early_settle(struct wend_node *n, struct wend_contact *c);
+wend_instant wend_early_deadline(const struct wend_contact *c);
 // Appends EARLY-STATE and, of what waits, as much as fits to the attributes of a type 5.
 void wend_early_offer(struct wend_node *n, struct wend_contact *c, struct wend_writer *w);
 // The type 5 with it has been made.
 void wend_early_offered(struct wend_node *n, struct wend_contact *c);
-// The bundle's end; none: nothing.
+// The handshake under way ended without its answer.
+void wend_early_doubt(struct wend_contact *c);
+// The bundle's end; none: nothing. `arrived` false: the peer has not got it and will not take it,
+// or there are no keys and the queue is dropped next.
 void wend_early_over(struct wend_node *n, struct wend_contact *c, bool arrived);
 // The peer's EARLY-STATE. `answer`: in a type 6, after which no more is to be hoped for.
 void wend_early_heard(struct wend_node *n, struct wend_contact *c, const struct wend_attributes *a,
                       bool answer);
+// Early: its question, or its word.
+void wend_early_control(struct wend_node *n, struct wend_contact *c, const struct wend_control *in);
 
 // --- theirs ---
 

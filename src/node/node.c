@@ -218,7 +218,6 @@ void wend_node_notice(struct wend_node *n, const struct wend_notice *notice, wen
     case WEND_NOTICE_NO_KEYS:
         wend_early_keep(n, notice);
         wend_contact_want(n, notice->slot);
-        wend_early_mind(n, notice->slot);
         break;
     case WEND_NOTICE_CONFIRMED: wend_contact_confirmed(n, notice->local_index); break;
     case WEND_NOTICE_EXHAUSTED: {

@@ -93,8 +93,12 @@ struct wend_contact_early {
     uint16_t count, len;         // as told; 0: none
     uint16_t fit_count, fit_len; // what rides
     bool offered;
+    bool rides;                     // in the initiation being made
     bool replaced;                  // the sealing half has told of others since
     struct wend_label first, label; // of the initiations that bore it, first and last
+    uint64_t epoch;                 // of the run of the peer's that the last one was for
+    wend_instant ask_at;            // 0: there were no keys yet
+    wend_duration ask_after;
     uint8_t bytes[WEND_EARLY_MAX];
 };
 
@@ -125,6 +129,7 @@ struct wend_contact {
 
     struct wend_contact_early early;
     struct wend_label early_voided; // ours up to this one is not to be taken by the peer
+    bool early_owed;                // the peer is to be told what was taken of its
     bool early_arrived;             // some of ours was taken
     uint64_t named_epoch;           // of the peer, in the handshake under way
 
