@@ -71,6 +71,7 @@ struct sim_device {
     uint32_t host, interface;
     uint32_t site, top;  // the site it is in, and that one's which hangs on the internet
     uint32_t generation; // of its addresses
+    uint32_t site_moves; // of its NAT's
     bool interface_down;
     int64_t clock_offset;
     uint32_t boots;
@@ -89,6 +90,7 @@ struct sim_device {
     struct wend_pin pins[SIM_PINS_MAX];
 
     uint32_t streams[SIM_STREAMS_MAX]; // open or being opened; 0: free
+    uint32_t broken;                   // one that turned out to be gone; 0: none
     int32_t slots[SIM_DEVICES_MAX];    // of the others; -1: not known
     uint16_t peers[WEND_SLOTS_MAX];    // and back
     uint8_t ways[SIM_DEVICES_MAX];     // user packets to it last took: 0 none, 1 relay, 2 direct
@@ -166,8 +168,9 @@ struct sim_world {
     struct sim_server servers[SIM_SERVERS_MAX];
     struct sim_flow flows[SIM_FLOWS_MAX];
     uint32_t flow_count;
-    uint8_t out[SIM_OUT_LEN];
-    char failure[240]; // empty: none
+    uint8_t out_bytes[SIM_OUT_LEN];
+    struct wend_seal_out out; // empty between calls
+    char failure[240];        // empty: none
 };
 
 // --- world.c ---
@@ -244,6 +247,8 @@ struct wend_address sim_place_public(uint16_t device, uint32_t generation);
 
 void sim_flow_begin(struct sim_world *w, uint32_t index, const struct sim_flow_plan *plan);
 void sim_flow_expire(struct sim_world *w, struct sim_flow *f);
+// The device has been started anew: what it got before is another's.
+void sim_flow_forget(struct sim_world *w, const struct sim_device *d);
 void sim_flow_send(struct sim_world *w, struct sim_flow *f);
 void sim_flow_arm(struct sim_world *w, struct sim_flow *f);
 // An IP packet that device `d` gives to its host.

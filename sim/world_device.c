@@ -20,7 +20,7 @@ void sim_device_begin(struct sim_world *w, uint16_t index)
     d->running = d->interface_down = d->dirty = false;
     d->wakes = 0;
     d->restarts = d->tells = WEND_NEVER;
-    d->generation = d->boots = d->pin_count = 0;
+    d->generation = d->site_moves = d->boots = d->pin_count = 0;
     d->clock_offset = 0;
     d->udp_port = 41641;
     d->floor = 0;
@@ -93,6 +93,7 @@ void sim_device_start(struct sim_world *w, struct sim_device *d)
     make_halves(w, d);
     make_node(w, d);
     memset(d->streams, 0, sizeof d->streams);
+    d->broken = 0;
     memset(d->ways, 0, sizeof d->ways);
     for (size_t i = 0; i < SIM_DEVICES_MAX; i++)
         d->slots[i] = -1;
@@ -101,6 +102,7 @@ void sim_device_start(struct sim_world *w, struct sim_device *d)
         wend_node_restore_pin(d->node, &d->pins[i]);
     wend_node_set_stats(d->node, d->stats);
     sim_device_tell_interfaces(w, d);
+    sim_flow_forget(w, d);
     wend_node_start(d->node, w->now);
     sim_device_drain(w, d);
 }

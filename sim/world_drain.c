@@ -19,6 +19,7 @@ static void stream_is_gone(struct sim_world *w, struct sim_device *d, uint32_t s
     sim_world_note(
         w, (struct sim_record){
                .kind = SIM_TRACE_STREAM, .who = d->index, .a = SIM_STREAM_REFUSED, .b = stream});
+    d->broken = 0;
     wend_node_stream_closed(d->node, stream, w->now);
     d->dirty = true;
 }
@@ -40,8 +41,10 @@ static void send_datagram(struct sim_world *w, struct sim_device *d,
         return;
     }
     const int error = wend_sim_net_send_stream(w->net, d->host, out->stream, out->bytes, w->now);
-    if (error == -ENOTCONN)
+    if (error == -ENOTCONN) { // as after a reset; told when the machines have said all
         w->stats.lost[SIM_LOST_NO_STREAM]++;
+        d->broken = out->stream;
+    }
 }
 
 static void note_way(struct sim_world *w, struct sim_device *d, const struct wend_seal_run *run)
@@ -79,12 +82,10 @@ void sim_device_send_runs(struct sim_world *w, struct sim_device *d, struct wend
 
 static void flush(struct sim_world *w, struct sim_device *d)
 {
-    struct wend_seal_out out = {.at = w->out, .capacity = sizeof w->out};
-
     while (!wend_seal_is_flushed(d->seal)) {
-        const bool done = wend_seal_flush(d->seal, w->now, &out);
-        wend_assert(done || out.count > 0);
-        sim_device_send_runs(w, d, &out);
+        const bool done = wend_seal_flush(d->seal, w->now, &w->out);
+        wend_assert(done || w->out.count > 0);
+        sim_device_send_runs(w, d, &w->out);
     }
 }
 
@@ -318,6 +319,8 @@ void sim_device_drain(struct sim_world *w, struct sim_device *d)
         seal_commands(w, d);
         flush(w, d);
         notices(w, d);
+        if (d->broken != 0)
+            stream_is_gone(w, d, d->broken);
         if (++rounds > ROUNDS_MAX) {
             sim_world_fail(w, "device %u: its machines do not come to rest", d->index);
             break;

@@ -45,8 +45,8 @@ static void move_site(struct sim_world *w, struct sim_device *d, bool new_addres
             move(w, d);
         return;
     }
-    const struct wend_address public = sim_place_public(d->index, d->generation + 1);
-    d->generation += new_address;
+    d->site_moves += new_address;
+    const struct wend_address public = sim_place_public(d->index, d->site_moves);
     wend_sim_net_reboot(w->net, d->top, new_address ? &public : NULL);
     if (p->two_layers && !new_address)
         wend_sim_net_reboot(w->net, d->site, NULL);

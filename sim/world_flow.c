@@ -32,6 +32,17 @@ void sim_flow_begin(struct sim_world *w, uint32_t index, const struct sim_flow_p
     sim_flow_arm(w, f);
 }
 
+void sim_flow_forget(struct sim_world *w, const struct sim_device *d)
+{
+    for (uint32_t i = 0; i < w->flow_count && d->boots > 1; i++) {
+        struct sim_flow *f = &w->flows[i];
+        if (f->plan.to != d->index)
+            continue;
+        memset(f->seen, 0, (f->sent / 64 + 1) * sizeof f->seen[0]);
+        f->highest = 0;
+    }
+}
+
 void sim_flow_arm(struct sim_world *w, struct sim_flow *f)
 {
     sim_world_arm(w, &f->actor, f->next);
@@ -64,9 +75,9 @@ static void too_big(struct sim_world *w, struct sim_flow *f, const struct sim_de
 static void hand_over(struct sim_world *w, struct sim_flow *f, struct wend_bytes packet)
 {
     struct sim_device *d = &w->devices[f->plan.from];
-    struct wend_seal_out out = {.at = w->out, .capacity = sizeof w->out};
     const struct wend_vnet plain = {0};
-    const enum wend_seal_verdict verdict = wend_seal_packet(d->seal, &plain, packet, w->now, &out);
+    const enum wend_seal_verdict verdict =
+        wend_seal_packet(d->seal, &plain, packet, w->now, &w->out);
     enum sim_packet_what what = SIM_PACKET_REFUSED;
 
     switch (verdict) {
@@ -83,7 +94,7 @@ static void hand_over(struct sim_world *w, struct sim_flow *f, struct wend_bytes
         w->stats.refused++;
     }
     note(w, f, f->sent - 1, what);
-    sim_device_send_runs(w, d, &out);
+    sim_device_send_runs(w, d, &w->out);
 }
 
 static size_t length_of(struct sim_world *w, const struct sim_flow *f)

@@ -196,12 +196,11 @@ void wend_seal_check(const struct wend_seal *s)
         addresses += (p->ipv4.family != 0) + (uint32_t)(p->ipv6.family != 0);
         wend_assert(p->count <= WEND_SEAL_QUEUE_MAX);
         wend_assert(p->used || (!p->keyed && p->count == 0 && p->ipv4.family == 0));
-        wend_assert(p->early <= p->count);
+        wend_assert(p->early <= p->count && p->early <= p->early_told);
         wend_assert(!p->course.has_former || (p->keyed && p->unsettled));
         wend_assert(!wend_seal_is_doubled(p) || p->path.transport != WEND_TRANSPORT_NONE);
         wend_assert(p->say == 0 || p->in_notices);
-        wend_assert(!wend_seal_is_ready(p) || p->count == 0 || wend_seal_awaits_verdict(p) ||
-                    p->in_flush);
+        wend_assert(!wend_seal_may_flow(p) || p->count == 0 || p->in_flush);
         wend_assert(wend_seal_is_ready(p) || p->count == 0 || p->wanted);
     }
     wend_assert(queued + free_cells(s) == s->cells_used);

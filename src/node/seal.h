@@ -18,9 +18,8 @@
 // message goes there too, identical, as far as WEND_PLANE_ALSO_* allow.
 //
 // WANT and NO_KEYS give the node a copy of the queue's head as early data. The packets stay; until
-// the node's verdict none is told again, and a full queue drops others first. Nor does anything of
-// the queue go out before it, whatever keys and path there are: the peer may have these packets,
-// and what stands behind them must not overtake them. Keepalives and Switch messages go.
+// the node's verdict none is told again, a full queue drops others first, and keys or a path that
+// come meanwhile send nothing: the copies may arrive.
 //
 // A path that carries less than the interface: what is too long and may not be cut is refused with
 // an answer to the host, and a TCP SYN's segment size is lowered. What was queued before
@@ -79,7 +78,7 @@ static inline void wend_seal_out_clear(struct wend_seal_out *out)
 enum wend_seal_verdict {
     WEND_SEAL_NONE = 0,
     WEND_SEAL_SENT,        // sealed into the out buffer
-    WEND_SEAL_QUEUED,      // waits for keys, a path, or a verdict
+    WEND_SEAL_QUEUED,      // waits for keys or a path
     WEND_SEAL_FULL,        // no room in the out buffer: send, clear, give the packet again
     WEND_SEAL_DROPPED,     // counted in the drops
     WEND_SEAL_UNREACHABLE, // counted; nobody has this destination: see wend_seal_answer

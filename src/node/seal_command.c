@@ -107,7 +107,7 @@ static int carry_out(struct wend_seal *s, struct wend_seal_slot *p, const struct
     case WEND_COMMAND_PATH: take_path(s, p, c); break;
     case WEND_COMMAND_SWITCH: repeat_switch(p); break;
     case WEND_COMMAND_EARLY_DONE: wend_seal_early_done(s, p, c->count); break;
-    case WEND_COMMAND_EARLY_REFUSED: p->early = 0; break;
+    case WEND_COMMAND_EARLY_REFUSED: p->early = p->early_told = 0; break;
     case WEND_COMMAND_WATCH: p->watched = true; break;
     case WEND_COMMAND_KEEPALIVE: p->keepalive = wend_seal_is_ready(p); break;
     case WEND_COMMAND_FLUSH_DROP: give_up(s, p); break;

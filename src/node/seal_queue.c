@@ -64,6 +64,7 @@ void wend_seal_queue_drop(struct wend_seal *s, struct wend_seal_slot *p)
         wend_seal_queue_pop(s, p);
         count_drop(s, p);
     }
+    p->early_told = 0;
 }
 
 struct wend_seal_cell *wend_seal_queue_push(struct wend_seal *s, struct wend_seal_slot *p)
@@ -91,7 +92,7 @@ struct wend_seal_cell *wend_seal_queue_push(struct wend_seal *s, struct wend_sea
 
 void wend_seal_tell_early(struct wend_seal *s, struct wend_seal_slot *p, struct wend_notice *ret)
 {
-    if (wend_seal_awaits_verdict(p))
+    if (p->early_told > 0)
         return;
     uint32_t cell = p->first;
     for (uint32_t i = 0; i < p->count; i++, cell = s->cells[cell].next) {
@@ -102,17 +103,18 @@ void wend_seal_tell_early(struct wend_seal *s, struct wend_seal_slot *p, struct 
         ret->early_len = (uint16_t)(ret->early_len + c->len);
         ret->early_count++;
     }
-    p->early = (uint8_t)ret->early_count;
+    p->early = p->early_told = (uint8_t)ret->early_count;
 }
 
 void wend_seal_early_done(struct wend_seal *s, struct wend_seal_slot *p, uint32_t count)
 {
     struct wend_plane_stats *stats = &s->config.stats[wend_seal_number(s, p)];
-    while (p->early > 0 && count > 0) {
+    const uint32_t flushed = (uint32_t)(p->early_told - p->early); // before the verdict came
+    while (p->early > 0 && count > flushed) {
         wend_seal_add(&stats->sent_packets, 1);
         wend_seal_add(&stats->sent_bytes, s->cells[p->first].len);
         wend_seal_queue_pop(s, p);
         count--;
     }
-    p->early = 0;
+    p->early = p->early_told = 0;
 }

@@ -60,7 +60,8 @@ struct wend_seal_slot {
     bool narrow;    // the path carries less than the interface
     bool in_flush, in_notices;
     uint8_t say;
-    uint8_t early; // packets at the head of the queue that the node has as early data
+    uint8_t early_told; // packets that the node has as early data
+    uint8_t early;      // of them, those still at the head of the queue
     uint32_t local_index;
     uint32_t first, last, count; // queue
     struct wend_sender sender;
@@ -109,10 +110,11 @@ static inline bool wend_seal_is_ready(const struct wend_seal_slot *p)
 {
     return p->keyed && p->path.transport != WEND_TRANSPORT_NONE;
 }
-// Nothing of the queue goes out before the node's verdict on its head.
-static inline bool wend_seal_awaits_verdict(const struct wend_seal_slot *p)
+// What rides as early data may arrive: until the verdict it goes out by no other way, whatever keys
+// or path come meanwhile, and what is behind it keeps its place.
+static inline bool wend_seal_may_flow(const struct wend_seal_slot *p)
 {
-    return p->early > 0;
+    return wend_seal_is_ready(p) && p->early == 0;
 }
 static inline bool wend_seal_is_doubled(const struct wend_seal_slot *p)
 {
