@@ -101,8 +101,8 @@ void wend_pmtu_start(struct wend_pmtu *m, uint16_t overhead, wend_duration rtt, 
     m->overhead = overhead;
     m->rtt = rtt;
     m->ceiling = NO_CEILING;
+    try(m, inner_of(m, ladder[0]), now); // first, for the full one's answer ends it
     try(m, WEND_PMTU_FULL, now);
-    try(m, inner_of(m, ladder[0]), now);
     m->next = now + patience(m);
 }
 
