@@ -69,15 +69,12 @@ static void fit(struct wend_contact_early *e, size_t room)
     e->fit_count = count;
 }
 
-// What was offered may ride again only where it cannot have been taken: in a run of the peer's that
-// began since.
-static bool may_ride(const struct wend_contact *c, uint64_t epoch)
+static bool may_ride(const struct wend_contact *c, const struct wend_seat *seat)
 {
     const struct wend_contact_early *e = &c->early;
 
-    if (e->count == 0 || epoch == 0 || is_forbidden(c))
-        return false;
-    return !e->offered || (e->epoch != epoch && !wend_label_is_later(&e->label, &e->first));
+    return e->count > 0 && !e->offered && seat->epoch != 0 && seat->status != WEND_STATUS_OFFLINE &&
+           !is_forbidden(c);
 }
 
 static void put_state(const struct wend_label *accepted, const struct wend_label *voided,
@@ -92,6 +89,13 @@ static void put_state(const struct wend_label *accepted, const struct wend_label
     wend_attribute_put_early_state(w, &state);
 }
 
+static void put_age(const struct wend_node *n, struct wend_writer *w)
+{
+    const wend_duration age = (n->now - n->started_at) / WEND_MS(1);
+
+    wend_attribute_put_u32(w, WEND_ATTRIBUTE_AGE, age < UINT32_MAX ? (uint32_t)age : UINT32_MAX);
+}
+
 void wend_early_offer(struct wend_node *n, struct wend_contact *c, struct wend_writer *w)
 {
     const struct wend_seat *seat = wend_contact_seat(n, c);
@@ -100,12 +104,11 @@ void wend_early_offer(struct wend_node *n, struct wend_contact *c, struct wend_w
     put_state(&seat->early_taken, &c->early_voided, w);
     c->named_epoch = seat->epoch;
     e->rides = false;
-    if (!may_ride(c, seat->epoch) || w->len + WEND_ATTRIBUTE_HEADER_LEN >= ATTRIBUTES_MAX)
+    if (!may_ride(c, seat) || w->len + WEND_ATTRIBUTE_HEADER_LEN >= ATTRIBUTES_MAX)
         return;
     const size_t room = ATTRIBUTES_MAX - w->len - WEND_ATTRIBUTE_HEADER_LEN;
-    if (!e->offered)
-        fit(e, room);
-    e->rides = e->fit_count > 0 && e->fit_len <= room;
+    fit(e, room);
+    e->rides = e->fit_count > 0;
     if (e->rides)
         wend_attribute_put(w, WEND_ATTRIBUTE_EARLY_DATA,
                            (struct wend_bytes){.at = e->bytes, .len = e->fit_len});
@@ -117,11 +120,10 @@ void wend_early_offered(struct wend_node *n, struct wend_contact *c)
 
     if (!e->rides)
         return;
+    e->offered = true;
     e->label = wend_label_of(n->labels.last_ns);
     e->epoch = c->named_epoch;
-    if (!e->offered)
-        e->first = e->label;
-    e->offered = true;
+    e->offered_at = n->now;
 }
 
 void wend_early_doubt(struct wend_contact *c)
@@ -130,27 +132,37 @@ void wend_early_doubt(struct wend_contact *c)
         raise_to(&c->early_voided, &c->early.label);
 }
 
-void wend_early_over(struct wend_node *n, struct wend_contact *c, bool arrived)
+// The first `gone` packets are dealt with, the others go out with the queue.
+static void end(struct wend_node *n, struct wend_contact *c, uint32_t gone)
 {
     struct wend_contact_early *e = &c->early;
-    struct wend_command command = {.slot = c->slot, .count = e->fit_count};
+    struct wend_command command = {.slot = c->slot, .count = gone};
 
-    if (e->count == 0)
-        return;
-    const bool done = arrived && !e->replaced;
+    if (e->replaced)
+        command.count = gone = 0;
     command.kind = WEND_COMMAND_EARLY_DONE;
-    if (done)
+    if (gone > 0)
         wend_node_command_seal(n, &command);
     command.kind = WEND_COMMAND_EARLY_REFUSED;
-    command.count = done ? (uint32_t)(e->count - e->fit_count) : e->count;
+    command.count = e->count - gone;
     if (command.count > 0)
         wend_node_command_seal(n, &command);
-    if (!arrived && e->offered)
-        raise_to(&c->early_voided, &e->label);
-    if (arrived && c->first_packet < 0)
-        c->first_packet = c->began - c->started;
-    c->early_arrived = c->early_arrived || arrived;
     wend_wipe(e, sizeof *e);
+}
+
+static void arrived(struct wend_node *n, struct wend_contact *c)
+{
+    if (c->first_packet < 0)
+        c->first_packet = c->began - c->started;
+    c->early_arrived = true;
+    end(n, c, c->early.fit_count);
+}
+
+void wend_early_refused(struct wend_node *n, struct wend_contact *c)
+{
+    wend_early_doubt(c);
+    if (c->early.count > 0)
+        end(n, c, 0);
 }
 
 static void read_state(const struct wend_attributes *a, struct wend_label *ret_accepted,
@@ -163,18 +175,32 @@ static void read_state(const struct wend_attributes *a, struct wend_label *ret_a
     memcpy(ret_voided->bytes, said.voided, sizeof ret_voided->bytes);
 }
 
-// `accepted`: the last that the peer took. `final`: it takes none of ours up to now any more.
-static void judge_ours(struct wend_node *n, struct wend_contact *c,
-                       const struct wend_label *accepted, bool final)
+// Whether an earlier run of the peer's than the one that speaks may have taken what was offered.
+static bool may_be_with_another(const struct wend_node *n, const struct wend_contact_early *e,
+                                const struct wend_attributes *a)
+{
+    const wend_duration age = WEND_MS(wend_attribute_u32(a->age));
+    const wend_duration since = n->now - e->offered_at;
+
+    return wend_attribute_u64(a->epoch) != e->epoch && age <= since + since / 1000;
+}
+
+// `a` says which was the last that the peer took. `final`: it will take none any more.
+static void judge_ours(struct wend_node *n, struct wend_contact *c, const struct wend_attributes *a,
+                       bool final)
 {
     const struct wend_contact_early *e = &c->early;
+    struct wend_label accepted, voided;
 
+    read_state(a, &accepted, &voided);
     if (!e->offered)
         return;
-    if (!wend_label_is_later(&e->first, accepted) && !wend_label_is_later(accepted, &e->label))
-        wend_early_over(n, c, true);
+    if (memcmp(&accepted, &e->label, sizeof accepted) == 0)
+        arrived(n, c);
+    else if (final && may_be_with_another(n, e, a))
+        end(n, c, e->fit_count);
     else if (final)
-        wend_early_over(n, c, false);
+        wend_early_refused(n, c);
 }
 
 void wend_early_heard(struct wend_node *n, struct wend_contact *c, const struct wend_attributes *a,
@@ -187,7 +213,7 @@ void wend_early_heard(struct wend_node *n, struct wend_contact *c, const struct 
     // It waits to hear what became of that bundle.
     c->early_owed = c->early_owed || (answer && wend_label_is_later(&voided, &seat->early_void));
     raise_to(&seat->early_void, &voided);
-    judge_ours(n, c, &accepted, answer);
+    judge_ours(n, c, a, answer);
 }
 
 // --- doubt ---
@@ -199,6 +225,8 @@ static void send_state(struct wend_node *n, struct wend_contact *c, uint16_t typ
     struct wend_writer w = wend_writer_of(body, sizeof body);
 
     put_state(&wend_contact_seat(n, c)->early_taken, voided, &w);
+    wend_attribute_put_u64(&w, WEND_ATTRIBUTE_EPOCH, n->config.epoch);
+    put_age(n, &w);
     wend_contact_request(n, c, type, (struct wend_bytes){.at = body, .len = w.len});
 }
 
@@ -235,7 +263,7 @@ void wend_early_settle(struct wend_node *n, struct wend_contact *c)
     if (c->early.offered)
         ask(n, c);
     else
-        wend_early_over(n, c, false);
+        wend_early_refused(n, c);
 }
 
 wend_instant wend_early_deadline(const struct wend_contact *c)
@@ -256,11 +284,11 @@ void wend_early_control(struct wend_node *n, struct wend_contact *c, const struc
     }
     read_state(&a, &accepted, &voided);
     if (in->response) {
-        judge_ours(n, c, &accepted, !wend_label_is_later(&c->early.label, &voided));
+        judge_ours(n, c, &a, !wend_label_is_later(&c->early.label, &voided));
         return;
     }
     raise_to(&wend_contact_seat(n, c)->early_void, &voided);
-    judge_ours(n, c, &accepted, false);
+    judge_ours(n, c, &a, false);
     c->early_owed = true; // settling says it
 }
 
@@ -287,6 +315,7 @@ void wend_early_answer(const struct wend_node *n, const struct wend_contact *c,
 
     put_state(taken != NULL ? &taken->label : &seat->early_taken,
               c->early.offered ? &c->early.label : &c->early_voided, w);
+    put_age(n, w);
 }
 
 static enum wend_drop judge(const struct wend_node *n, const struct wend_seat *seat,

@@ -53,7 +53,7 @@ static void gave_up(struct wend_node *n, struct wend_contact *c)
     wend_node_raise(n, &e);
     if (c->sending != 0)
         return;
-    wend_early_over(n, c, false);
+    wend_early_refused(n, c);
     wend_node_command_seal(
         n, &(struct wend_command){.kind = WEND_COMMAND_FLUSH_DROP, .slot = c->slot});
 }

@@ -6,10 +6,12 @@
 //         OFFERED --the peer says that it took that label--> NONE, EARLY_DONE
 //         OFFERED --type 6 of that handshake or a later one without it--> NONE, EARLY_REFUSED
 //         OFFERED --the peer says that it has not and will not take it--> NONE, EARLY_REFUSED
+//         OFFERED --a run of the peer's says so that began after the offer--> NONE, EARLY_DONE: the
+//                   run before it may have taken it; lost, as all that was sent to that one
 //         WAITING --keys came otherwise--> NONE, EARLY_REFUSED
 //         Only the peer's word decides about what was offered; until it comes, the sealing half
-//         sends nothing of the queue, whatever keys it has. So a bundle rides in one initiation,
-//         and in a second one only for another run of the peer's, which cannot have the first.
+//         sends nothing of the queue, whatever keys it has. A bundle rides in one initiation, and
+//         in none to a peer that is offline.
 // Theirs: taken once a label, and only when the initiation is of now: it names our boot epoch, its
 //         label is new and not voided. Also while a handshake of our own is under way.
 // Doubt:  our handshake ended without its answer (we yielded, or the one that we answered across it
@@ -38,9 +40,9 @@ void wend_early_offer(struct wend_node *n, struct wend_contact *c, struct wend_w
 void wend_early_offered(struct wend_node *n, struct wend_contact *c);
 // The handshake under way ended without its answer.
 void wend_early_doubt(struct wend_contact *c);
-// The bundle's end; none: nothing. `arrived` false: the peer has not got it and will not take it,
-// or there are no keys and the queue is dropped next.
-void wend_early_over(struct wend_node *n, struct wend_contact *c, bool arrived);
+// The bundle's end, refused; none: nothing. The peer has not got it and will not take it, or there
+// are no keys and the queue is dropped next.
+void wend_early_refused(struct wend_node *n, struct wend_contact *c);
 // The peer's EARLY-STATE. `answer`: in a type 6, after which no more is to be hoped for.
 void wend_early_heard(struct wend_node *n, struct wend_contact *c, const struct wend_attributes *a,
                       bool answer);
@@ -55,7 +57,7 @@ bool wend_early_is_fresh(const struct wend_node *n, const struct wend_contact *c
                          const struct wend_initiation *i, const struct wend_attributes *a);
 // Whether the early data of a fresh one is to be taken.
 bool wend_early_is_welcome(const struct wend_contact *c, const struct wend_attributes *a);
-// Appends EARLY-STATE to the attributes of a type 6. `taken`: what `i` brings is taken.
+// Appends EARLY-STATE and AGE to the attributes of a type 6. `taken`: what `i` brings is taken.
 void wend_early_answer(const struct wend_node *n, const struct wend_contact *c,
                        const struct wend_initiation *taken, struct wend_writer *w);
 // Gives the host what is taken, each packet by an event; what is not from the peer, not for us or

@@ -115,6 +115,7 @@ void wend_node_start(struct wend_node *n, wend_instant now)
 {
     n->now = now;
     n->started = true;
+    n->started_at = now;
     n->minute_at = now + MINUTE;
     wend_node_reserve_labels(n);
     if (wend_trust_is_revoked(&n->records.trust, &n->own))
