@@ -230,9 +230,14 @@ static void send_state(struct wend_node *n, struct wend_contact *c, uint16_t typ
     wend_contact_request(n, c, type, (struct wend_bytes){.at = body, .len = w.len});
 }
 
+static bool can_speak(const struct wend_node *n, const struct wend_contact *c)
+{
+    return c->sending != 0 && !n->isolated && wend_contact_way_in_use(c).kind != WEND_ORIGIN_NONE;
+}
+
 static void pay(struct wend_node *n, struct wend_contact *c)
 {
-    if (!c->early_owed || c->sending == 0)
+    if (!c->early_owed || !can_speak(n, c))
         return;
     c->early_owed = false;
     send_state(n, c, WEND_CONTROL_EARLY | WEND_CONTROL_RESPONSE,
@@ -243,14 +248,14 @@ static void ask(struct wend_node *n, struct wend_contact *c)
 {
     struct wend_contact_early *e = &c->early;
 
+    if (e->ask_at > n->now)
+        return;
     if (e->ask_at == 0) {
         e->ask_after = ASK_FIRST;
-    } else if (e->ask_at <= n->now && !n->isolated) {
+    } else if (can_speak(n, c)) {
         wend_early_doubt(c);
         send_state(n, c, WEND_CONTROL_EARLY, &c->early_voided);
         e->ask_after = e->ask_after * 2 < ASK_MAX ? e->ask_after * 2 : ASK_MAX;
-    } else {
-        return;
     }
     e->ask_at = n->now + e->ask_after;
 }

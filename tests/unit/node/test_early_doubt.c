@@ -131,8 +131,9 @@ static void test_not_taken(void **state)
     const struct message early = intercept(low, high);
     say(high, low, 2);
     const struct message bundle = intercept(high, low);
+    world.direct_cut = false;
     hand_over(low, high, &early);
-    run(WEND_S(2));
+    run(WEND_MS(100));
     each_once(low, 2, 1);
     assert_int_equal(world.hosts[high].plane.early_refused, 1);
     hand_over(high, low, &bundle);
