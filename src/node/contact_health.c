@@ -13,7 +13,6 @@
 #define SWITCH_TRIES   5
 #define HOLD_SLACK     WEND_MS(5)
 #define HOLD_MAX       WEND_MS(200)
-#define HOLD_STEP      WEND_MS(2)
 
 // --- judging ---
 
@@ -197,31 +196,30 @@ void wend_contact_switched(struct wend_node *n, struct wend_contact *c,
 
 // --- Hold ---
 
-// The peer may move between any two ways that live: packets are held for twice the difference of
-// their one-way times, taken as half the round trips.
+// What came by the faster way waits for what was sent by the slower one before. How much longer
+// that takes is at most its whole round trip, for nobody knows how a round trip divides; a LEAVE
+// ends the wait long before. Without the relay's, which packets took first, nothing is known.
 static wend_duration hold_of(const struct wend_paths *p)
 {
-    wend_duration least = 0, most = 0;
+    wend_duration most = 0;
 
+    if (p->path[WEND_PATHS_RELAY].prober.rtt == 0)
+        return 0;
     for (uint32_t i = 0; i <= WEND_PATHS_RELAY; i++) {
         const struct wend_prober *prober = &p->path[i].prober;
-        if (!wend_prober_is_up(prober) || prober->rtt == 0)
-            continue;
-        if (least == 0 || prober->rtt < least)
-            least = prober->rtt;
-        if (prober->rtt > most)
-            most = prober->rtt;
+        const wend_duration rtt = prober->rtt + 4 * prober->variation;
+        if (prober->rtt != 0 && rtt > most)
+            most = rtt;
     }
-    const wend_duration hold = most - least + HOLD_SLACK;
-    return most == 0 ? 0 : hold < HOLD_MAX ? hold : HOLD_MAX;
+    return most + HOLD_SLACK < HOLD_MAX ? most + HOLD_SLACK : HOLD_MAX;
 }
 
 void wend_contact_tell_hold(struct wend_node *n, struct wend_contact *c)
 {
     const wend_duration hold = hold_of(&c->paths);
-    const wend_duration change = hold > c->told_hold ? hold - c->told_hold : c->told_hold - hold;
+    const wend_duration less = c->told_hold - hold;
 
-    if (hold == 0 || change <= HOLD_STEP)
+    if (hold == 0 || (less >= 0 && less <= c->told_hold / 4))
         return;
     c->told_hold = hold;
     wend_node_command_open(
