@@ -223,17 +223,17 @@ static uint8_t make_track(struct wend_hold *h, const struct wend_hold_message *m
     return oldest;
 }
 
-// The first message of a pair: what is below it went by way of the node.
+// The first message of a pair, and no ENTER: what is below it went by way of the node.
 static void mind_fresh_pair(struct wend_hold *h, const struct wend_hold_message *m,
                             wend_instant now)
 {
+    const struct wend_hold_debt debt = {
+        .from = {m->pair, 0}, .to = wend_hold_place_of(m), .since = now, .by = WEND_HOLD_NO_TRACK};
     uint32_t newest = h->at.pair;
     for (size_t i = 0; i < WEND_HOLD_TRACKS; i++)
         newest = h->tracks[i].next.pair > newest ? h->tracks[i].next.pair : newest;
-    if (m->pair <= newest || mark_of(m).next == 0)
-        return;
-    owe(h, &(struct wend_hold_debt){
-               .from = {m->pair, 0}, .to = mark_of(m), .since = now, .by = WEND_HOLD_NO_TRACK});
+    if (m->pair > newest && m->counter > 0 && m->mark.kind != WEND_SWITCH_ENTER)
+        owe(h, &debt);
 }
 
 // A way that was left is in use again. What lies between went by another.
