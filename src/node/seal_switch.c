@@ -154,6 +154,8 @@ static void say_new(struct wend_seal *s, struct wend_seal_slot *p, enum wend_swi
     const struct wend_plane_path *left = left_way(p, now);
     if (left != NULL)
         say_leave(s, p, left, out);
+    else if (kind == WEND_SWITCH_ENTER && p->sender.counter > 0)
+        p->sender.counter++; // the one before an ENTER's first is no packet's, said or not
     const uint64_t first = p->sender.counter;
     if (!say(s, p, kind, first, out))
         return;
