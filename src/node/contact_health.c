@@ -197,14 +197,30 @@ void wend_contact_switched(struct wend_node *n, struct wend_contact *c,
 
 // --- Hold ---
 
-// The peer may move between any two ways that live: packets are held for twice the difference of
-// their one-way times, taken as half the round trips.
-static wend_duration hold_of(const struct wend_paths *p)
+// The relay's round trip; before its first probe is answered, what both sides measured to it, or,
+// if one has not, so much that the longest hold follows.
+static wend_duration relay_rtt(const struct wend_node *n, const struct wend_contact *c)
 {
+    const struct wend_prober *prober = &c->paths.path[WEND_PATHS_RELAY].prober;
+    const wend_duration ours = n->leg_made ? wend_leg_rtt_least(&n->leg) : 0;
+
+    if (c->channel == 0)
+        return 0;
+    if (wend_prober_is_up(prober) && prober->rtt > 0)
+        return prober->rtt;
+    return ours > 0 && c->their_server_rtt > 0 ? ours + c->their_server_rtt : WEND_S(1);
+}
+
+// The peer may move between any two ways that live: packets are held for twice the difference of
+// their one-way times, taken as half the round trips. Until we have tried one, a direct path may
+// take no time at all. 0: nothing is known.
+static wend_duration hold_of(const struct wend_node *n, const struct wend_contact *c)
+{
+    const wend_duration relay = relay_rtt(n, c);
     wend_duration least = 0, most = 0;
 
-    for (uint32_t i = 0; i <= WEND_PATHS_RELAY; i++) {
-        const struct wend_prober *prober = &p->path[i].prober;
+    for (uint32_t i = 0; i < WEND_PATHS_RELAY; i++) {
+        const struct wend_prober *prober = &c->paths.path[i].prober;
         if (!wend_prober_is_up(prober) || prober->rtt == 0)
             continue;
         if (least == 0 || prober->rtt < least)
@@ -212,13 +228,17 @@ static wend_duration hold_of(const struct wend_paths *p)
         if (prober->rtt > most)
             most = prober->rtt;
     }
+    if (relay > most)
+        most = relay;
+    else if (relay > 0 && relay < least)
+        least = relay;
     const wend_duration hold = most - least + HOLD_SLACK;
     return most == 0 ? 0 : hold < HOLD_MAX ? hold : HOLD_MAX;
 }
 
 void wend_contact_tell_hold(struct wend_node *n, struct wend_contact *c)
 {
-    const wend_duration hold = hold_of(&c->paths);
+    const wend_duration hold = hold_of(n, c);
     const wend_duration change = hold > c->told_hold ? hold - c->told_hold : c->told_hold - hold;
 
     if (hold == 0 || change <= HOLD_STEP)

@@ -105,7 +105,7 @@ struct wend_hold {
     struct wend_hold_way new_way; // TRANSIT: of the message that began it; SEQUENCE: of ENTER
     uint64_t base, missing;       // TRANSIT: of the counters from base to first.next, still to come
     struct wend_hold_place end;   // SEQUENCE: it ends here; pair 0: not known
-    bool entered, is_left;        // SEQUENCE: marks for `end` that have come
+    bool entered, is_left;        // marks of this change that have come; is_left: SEQUENCE alone
     wend_instant until;           // SEQUENCE
 };
 
