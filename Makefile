@@ -5,7 +5,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build
 
-.PHONY: all build demo test test-long bench check format install deps clean
+.PHONY: all build demo test test-long bench proof check format install deps clean
 
 all: build
 
@@ -39,6 +39,11 @@ check:
 bench: build
 	@tools/deps build bench
 	@WEND_BUILD=$(abspath $(BUILD)) bench/run
+
+# Every number that wend promises about paths, as a table of goal and measured.
+proof: build
+	@tools/deps build test bench
+	@WEND_BUILD=$(abspath $(BUILD)) bench/proof
 
 format:
 	@tools/deps build test

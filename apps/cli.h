@@ -33,6 +33,7 @@ int wend_cmd_up(int argc, char **argv);
 int wend_cmd_down(int argc, char **argv);
 int wend_cmd_status(int argc, char **argv);
 int wend_cmd_ping(int argc, char **argv);
+int wend_cmd_prefer(int argc, char **argv);
 
 // One option of a subcommand. The table drives parsing, the check and `--help`.
 struct wend_cli_option {

@@ -14,6 +14,7 @@ static const struct wend_command_row rows[] = {
     {"up", wend_cmd_up, "bring this device up in its network"},
     {"down", wend_cmd_down, "end a running `wend up`"},
     {"status", wend_cmd_status, "show this device, its servers, peers and paths"},
+    {"prefer", wend_cmd_prefer, "choose the kind of path to a device"},
     {"ping", wend_cmd_ping, "ping a device and name the path of each answer"},
 };
 

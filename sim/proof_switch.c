@@ -2,9 +2,9 @@
 // Packets flow, and their senders change the way in the middle of it, again and again: what the
 // network did not lose must arrive, once and in order, and wait no longer than the ways differ.
 //
-// The sealing halves are told to take the other way as their nodes would tell them. A slow flow
-// each way opens the paths; from then on two fast ones each way, one of short packets and one of
-// long ones, and each device changes its way on its own.
+// The nodes are told to prefer the other kind of path. A slow flow each way opens the paths; from
+// then on two fast ones each way, one of short packets and one of long ones, and each device
+// changes its way on its own.
 #include <inttypes.h>
 
 #include "proof.h"
@@ -133,31 +133,33 @@ static void make(struct sim_proof *p, uint64_t seed, bool across)
 
 // --- the changes ---
 
-static void take_way(struct sim_proof *p, uint16_t device, const struct wend_plane_path *way)
+// The sealing half alone is told: which of the direct paths is better is not the node's owner's
+// business.
+static void take_other_family(struct sim_proof *p, struct sim_device *d)
 {
-    struct sim_device *d = &p->world->devices[device];
-    struct wend_command c = {
-        .kind = WEND_COMMAND_PATH, .slot = (uint32_t)d->slots[1 - device], .path = *way};
+    const bool six = p->ledger.ways[d->index].now.remote.family != WEND_FAMILY_IPV6;
+    struct wend_command c = {.kind = WEND_COMMAND_PATH,
+                             .slot = (uint32_t)d->slots[1 - d->index],
+                             .path = {.transport = WEND_TRANSPORT_UDP}};
 
-    if (way->transport == WEND_TRANSPORT_NONE)
-        return;
+    c.path.remote = sim_device_address(p->world, &p->world->devices[1 - d->index],
+                                       six ? WEND_FAMILY_IPV6 : WEND_FAMILY_IPV4);
+    c.path.remote.port = PORT;
+    sim_ledger_command(&p->ledger, d->index, &c);
     wend_assert(wend_seal_command(d->seal, &c) == 0);
-    sim_device_drain(p->world, d);
 }
 
 static void change(struct sim_proof *p, uint16_t device)
 {
-    const struct sim_ledger_way *way = &p->ledger.ways[device];
-    struct wend_plane_path to = way->now.channel == 0 ? way->relay : way->direct;
+    struct sim_device *d = &p->world->devices[device];
+    const bool relay = p->ledger.ways[device].now.channel != 0;
 
-    if (p->scenario.places[0].apart) {
-        const bool six = way->now.remote.family != WEND_FAMILY_IPV6;
-        to = (struct wend_plane_path){.transport = WEND_TRANSPORT_UDP};
-        to.remote = sim_device_address(p->world, &p->world->devices[1 - device],
-                                       six ? WEND_FAMILY_IPV6 : WEND_FAMILY_IPV4);
-        to.remote.port = PORT;
-    }
-    take_way(p, device, &to);
+    if (p->scenario.places[0].apart)
+        take_other_family(p, d);
+    else
+        wend_node_prefer(d->node, (uint32_t)d->slots[1 - device],
+                         relay ? WEND_PATHS_PREFER_DIRECT : WEND_PATHS_PREFER_RELAY, p->world->now);
+    sim_device_drain(p->world, d);
 }
 
 static void change_often(struct sim_proof *p, struct sim_draw *d)

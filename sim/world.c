@@ -73,6 +73,9 @@ void sim_world_begin(struct sim_world *w, const struct sim_scenario *s,
     w->first_sent = 0;
     w->first_from = UINT16_MAX;
     w->failure[0] = 0;
+    w->out.at = w->out_bytes;
+    w->out.capacity = sizeof w->out_bytes;
+    wend_seal_out_clear(&w->out);
     sim_trace_begin(&w->trace, s->seed, options->print);
     sim_stats_begin(&w->stats);
     if (options->ledger != NULL)

@@ -171,8 +171,9 @@ struct sim_world {
     struct sim_server servers[SIM_SERVERS_MAX];
     struct sim_flow flows[SIM_FLOWS_MAX];
     uint32_t flow_count;
-    uint8_t out[SIM_OUT_LEN];
-    char failure[240]; // empty: none
+    uint8_t out_bytes[SIM_OUT_LEN];
+    struct wend_seal_out out; // empty between calls
+    char failure[240];        // empty: none
 };
 
 // --- world.c ---

@@ -75,9 +75,9 @@ static void too_big(struct sim_world *w, struct sim_flow *f, const struct sim_de
 static void hand_over(struct sim_world *w, struct sim_flow *f, struct wend_bytes packet)
 {
     struct sim_device *d = &w->devices[f->plan.from];
-    struct wend_seal_out out = {.at = w->out, .capacity = sizeof w->out};
     const struct wend_vnet plain = {0};
-    const enum wend_seal_verdict verdict = wend_seal_packet(d->seal, &plain, packet, w->now, &out);
+    const enum wend_seal_verdict verdict =
+        wend_seal_packet(d->seal, &plain, packet, w->now, &w->out);
     enum sim_packet_what what = SIM_PACKET_REFUSED;
 
     switch (verdict) {
@@ -96,8 +96,8 @@ static void hand_over(struct sim_world *w, struct sim_flow *f, struct wend_bytes
     note(w, f, f->sent - 1, what);
     if (w->options.ledger != NULL)
         sim_ledger_sent(w->options.ledger, f->actor.index, packet.len, what != SIM_PACKET_REFUSED,
-                        w->now, &out);
-    sim_device_send_runs(w, d, &out);
+                        w->now, &w->out);
+    sim_device_send_runs(w, d, &w->out);
 }
 
 static size_t length_of(struct sim_world *w, const struct sim_flow *f)

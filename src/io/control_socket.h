@@ -3,7 +3,8 @@
 // that owns STATE.
 //
 // Wire:   one JSON object a line each way, in order: {"do": "status"}, {"do": "down"},
-//         {"do": "peer", "name": "phone"}; what cannot be answered gets {"error": "why"}.
+//         {"do": "peer", "name": "phone"}, {"do": "prefer", "name": "phone", "path": "relay"}; what
+//         cannot be answered gets {"error": "why"}.
 // Limits: 16 clients (a further one is closed at once), 4 KiB a request line, 5 s without a whole
 //         request or with an answer that is not taken: closed.
 //

@@ -51,7 +51,11 @@ static void send_datagram(struct wend_device *d, const struct wend_datagram *out
         return;
     }
     const struct wend_udp *socket = &d->sockets[out->remote.family == WEND_FAMILY_IPV6];
-    if (socket->fd >= 0)
+    if (socket->fd < 0)
+        return;
+    if (out->dont_fragment)
+        wend_udp_send_whole(socket->fd, &out->remote, &out->local, out->bytes);
+    else
         wend_udp_send_one(socket->fd, &out->remote, &out->local, out->bytes);
 }
 

@@ -201,6 +201,30 @@ void wend_device_update_names(struct wend_device *d)
 
 // --- the control socket ---
 
+static json_t *prefer(struct wend_device *d, const json_t *request)
+{
+    static struct wend_peer_view peer;                              // large
+    static const char *const kinds[] = {"best", "direct", "relay"}; // enum wend_paths_preference
+    const char *name = json_string_value(json_object_get(request, "name"));
+    const char *kind = json_string_value(json_object_get(request, "path"));
+    uint32_t cursor = 0;
+    if (name == NULL || kind == NULL)
+        return NULL;
+    while (wend_node_next_peer(d->node, &cursor, &peer)) {
+        if (strcmp(peer.name, name) != 0)
+            continue;
+        for (uint32_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+            if (strcmp(kinds[i], kind) != 0)
+                continue;
+            wend_node_prefer(d->node, peer.slot, (enum wend_paths_preference)i, wend_clock_now());
+            wend_device_turn(d);
+            return json_pack("{s:b}", "ok", 1);
+        }
+        return NULL;
+    }
+    return json_pack("{s:s}", "error", "no such device");
+}
+
 static json_t *answer(void *context, const json_t *request)
 {
     struct wend_device *d = context;
@@ -212,6 +236,8 @@ static json_t *answer(void *context, const json_t *request)
         return name != NULL ? wend_status_peer_json(d->node, d->stats, name, wend_clock_now())
                             : NULL;
     }
+    if (strcmp(what, "prefer") == 0)
+        return prefer(d, request);
     if (strcmp(what, "down") == 0) {
         wend_log(WEND_LOG_INFO, "down");
         // After the answer is written: a later turn of the loop ends it.

@@ -202,8 +202,8 @@ static void add_counters(json_t *to, const struct wend_plane_stats *s, wend_inst
                         milliseconds(heard <= 0    ? -1
                                      : heard < now ? now - heard
                                                    : 0));
-    json_object_set_new(to, "reordered", json_integer(0));
-    json_object_set_new(to, "duplicated", json_integer(0));
+    json_object_set_new(to, "reordered", counter(&s->late));
+    json_object_set_new(to, "duplicated", counter(&s->duplicated));
 }
 
 json_t *wend_status_peer(const struct wend_peer_view *peer, const struct wend_plane_stats *stats,

@@ -114,13 +114,26 @@ int wend_udp_connect(struct wend_udp *u, const struct wend_address *peer)
     return 0;
 }
 
-int wend_udp_set_fragmentation(struct wend_udp *u, enum wend_udp_fragmentation f)
+static int set_fragmentation(int fd, uint8_t family, enum wend_udp_fragmentation f)
 {
     const bool probe = f == WEND_UDP_PROBE;
-    if (u->local.family == WEND_FAMILY_IPV4)
-        return set_int(u->fd, IPPROTO_IP, IP_MTU_DISCOVER,
+    if (family == WEND_FAMILY_IPV4)
+        return set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER,
                        probe ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT);
-    const int error = set_int(u->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+    const int error = set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
                               probe ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT);
-    return error != 0 ? error : set_int(u->fd, IPPROTO_IPV6, IPV6_DONTFRAG, probe);
+    return error != 0 ? error : set_int(fd, IPPROTO_IPV6, IPV6_DONTFRAG, probe);
+}
+
+int wend_udp_set_fragmentation(struct wend_udp *u, enum wend_udp_fragmentation f)
+{
+    return set_fragmentation(u->fd, u->local.family, f);
+}
+
+void wend_udp_send_whole(int fd, const struct wend_address *to, const struct wend_address *from,
+                         struct wend_bytes datagram)
+{
+    if (set_fragmentation(fd, to->family, WEND_UDP_PROBE) == 0)
+        wend_udp_send_one(fd, to, from, datagram);
+    (void)set_fragmentation(fd, to->family, WEND_UDP_FRAGMENT);
 }

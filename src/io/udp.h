@@ -130,6 +130,11 @@ struct wend_udp_send {
 // Returns how many items are done, from the front; -EAGAIN if none and the queue is full.
 int wend_udp_send(struct wend_udp *u, struct wend_udp_send *items, size_t count);
 
+// Sends one datagram that must not be cut into pieces: as below, but with DF set, and lost when it
+// is longer than the device takes. What other threads send in that instant carries DF too.
+void wend_udp_send_whole(int fd, const struct wend_address *to, const struct wend_address *from,
+                         struct wend_bytes datagram);
+
 // Sends one datagram from any thread, beside the one that owns the socket: uses its number alone.
 // `from` as in wend_udp_send. What cannot leave now is lost, as on a network; whoever sends
 // control messages repeats them.

@@ -68,6 +68,8 @@ static void init(struct wend_node *n, struct wend_contact *c, uint32_t slot,
     wend_session_init(&c->session, &n->session_config, &buffers, remote);
     wend_session_set_floor(&c->session, &n->directory.seats[slot].label);
     wend_paths_init(&c->paths);
+    c->paths.preference = (enum wend_paths_preference)n->directory.seats[slot].prefer;
+    wend_contact_report_init(c);
     c->wanted_at = n->now;
     c->tick_at = n->now + TICK;
     c->tell_at = WEND_NEVER;
@@ -205,6 +207,7 @@ static wend_instant deadline(const struct wend_node *n, const struct wend_contac
     least = wend_instant_min(least, c->tell_at);
     if (lacks_way(n, c))
         least = wend_instant_min(least, c->ask_at);
+    least = wend_instant_min(least, wend_contact_report_deadline(c));
     return wend_instant_min(least, wend_paths_deadline(&c->paths));
 }
 
@@ -228,6 +231,7 @@ void wend_contact_settle(struct wend_node *n, struct wend_contact *c)
     if (!n->isolated)
         wend_contact_send_probes(n, c);
     wend_contact_tell_way(n, c);
+    wend_contact_tell_hold(n, c);
     if (c->keepalive && c->sending != 0 && c->way_told)
         wend_node_command_seal(
             n, &(struct wend_command){.kind = WEND_COMMAND_KEEPALIVE, .slot = c->slot});
@@ -284,6 +288,7 @@ static void report(struct wend_node *n, struct wend_contact *c)
 static void tick(struct wend_node *n, struct wend_contact *c)
 {
     c->tick_at = n->now + TICK;
+    wend_contact_report_tick(n, c);
     if (n->now - c->wanted_at < QUIET_AFTER)
         return;
     if (c->watched) { // one tick ago: nothing passed while the halves were being told
@@ -299,6 +304,8 @@ static void expire(struct wend_node *n, struct wend_contact *c)
     report(n, c);
     if (c->tick_at <= n->now)
         tick(n, c);
+    else if (wend_contact_report_deadline(c) <= n->now)
+        wend_contact_report_tick(n, c);
     wend_session_expire(&c->session, n->now);
     wend_contact_take_events(n, c);
     if (is_over(n, c)) {

@@ -5,9 +5,13 @@
 //   contact_all.c        what concerns all of them
 //   contact_handshake.c  types 5 and 6
 //   contact_keys.c       keys to the data plane
-//   contact_early.c      user packets in a type 5; contact_unopened.c: data before its keys
-//   (early.h) contact_way.c        how bytes travel: direct, relay channel, Peer Service Request
-//   contact_control.c    type 9: probes, candidates, Fetch between peers, Goodbye
+//   contact_early.c      user packets in a type 5 (early.h)
+//   contact_unopened.c   data before its keys (early.h)
+//   contact_way.c        how bytes travel: direct, relay channel, Peer Service Request
+//   contact_control.c    type 9: sealed, opened; candidates, Fetch between peers, Goodbye
+//   contact_probe.c      probes and their answers
+//   contact_report.c     what came, told to the peer
+//   contact_health.c     what the peer tells of what we sent, and what follows from it
 //
 // Life:   a packet, or the peer's handshake, opens it; it closes when nothing of its session is
 // left
@@ -20,6 +24,7 @@
 #define WEND_NODE_CONTACT_H
 
 #include "node/node_state.h"
+#include "wire/control.h"
 
 // --- contact.c ---
 
@@ -100,17 +105,57 @@ void wend_contact_tell_way(struct wend_node *n, struct wend_contact *c);
 // A sealed type 9 from wherever. Counts what it drops.
 void wend_contact_control(struct wend_node *n, const struct wend_origin *origin,
                           struct wend_bytes in);
-void wend_contact_send_probes(struct wend_node *n, struct wend_contact *c);
+// Where messages go that belong to no path in particular: the relay if there is a channel, for it
+// does not depend on anybody's addresses.
+struct wend_origin wend_contact_relay_way(const struct wend_contact *c);
+// The way that user packets take.
+struct wend_origin wend_contact_way_in_use(const struct wend_contact *c);
+void wend_contact_send_control(struct wend_node *n, struct wend_contact *c,
+                               const struct wend_origin *way, const struct wend_control *head);
 // The peer's candidates become paths.
 void wend_contact_try_candidates(struct wend_node *n, struct wend_contact *c);
 // Once, by the called side, whose keys the caller has not confirmed yet: our response goes straight
 // to where the caller's NAT is, so that ours lets its first probe in (docs/protocol.md 7.2).
 void wend_contact_open_nat(struct wend_node *n, struct wend_contact *c);
 void wend_contact_tell_candidates(struct wend_node *n, struct wend_contact *c);
-// A request without retries of its own, by the way in use; Candidates and Goodbye also through the
-// relay.
+// A request without retries of its own, by the way in use; Candidates, Switched and Goodbye also
+// through the relay.
 void wend_contact_request(struct wend_node *n, struct wend_contact *c, uint16_t type,
                           struct wend_bytes attributes);
 void wend_contact_goodbye(struct wend_node *n, struct wend_contact *c);
+
+// --- contact_probe.c ---
+
+void wend_contact_send_probes(struct wend_node *n, struct wend_contact *c);
+void wend_contact_probed(struct wend_node *n, struct wend_contact *c,
+                         const struct wend_origin *origin, const struct wend_control *in);
+void wend_contact_probe_answered(struct wend_node *n, struct wend_contact *c,
+                                 const struct wend_origin *origin, const struct wend_control *in);
+
+// --- contact_report.c ---
+
+void wend_contact_report_init(struct wend_contact *c);
+// Looks at the halves' counters: reports to the peer, judges the way in use. To be called every 50
+// ms while user packets flow, at the deadline, and now and then otherwise. The caller settles.
+void wend_contact_report_tick(struct wend_node *n, struct wend_contact *c);
+// The least instant of this file's and contact_health.c's.
+wend_instant wend_contact_report_deadline(const struct wend_contact *c);
+
+// --- contact_health.c ---
+
+// What was sent is held against what the peer said; repeats a Switch. Part of the tick.
+void wend_contact_judge(struct wend_node *n, struct wend_contact *c);
+// Data messages take another way from now on.
+void wend_contact_health_restart(struct wend_node *n, struct wend_contact *c);
+// Report and Switched of the peer.
+void wend_contact_reported(struct wend_node *n, struct wend_contact *c,
+                           const struct wend_control *in);
+void wend_contact_switched(struct wend_node *n, struct wend_contact *c,
+                           const struct wend_control *in);
+// Notices of the halves.
+void wend_contact_notice_switched(struct wend_node *n, const struct wend_notice *notice);
+void wend_contact_notice_switch_seen(struct wend_node *n, const struct wend_notice *notice);
+// Tells the opening half how long to hold, if that has changed.
+void wend_contact_tell_hold(struct wend_node *n, struct wend_contact *c);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Control between peers (type 9): probes and their answers, candidates that changed, records that a
-// peer has and we have not, Goodbye. docs/protocol.md sections 3 and 7.
+// Control between peers (type 9): sealed and opened, candidates that changed, records that a peer
+// has and we have not, Goodbye. docs/protocol.md sections 3 and 7.
 #include <string.h>
 
 #include "node/contact.h"
@@ -13,21 +13,18 @@
 
 // --- sealing ---
 
-// Where messages go that belong to no path in particular: the relay if there is a channel, for it
-// does not depend on anybody's addresses.
-static struct wend_origin relay_way(const struct wend_contact *c)
+struct wend_origin wend_contact_relay_way(const struct wend_contact *c)
 {
     return (struct wend_origin){.kind = c->channel != 0 ? WEND_ORIGIN_CHANNEL : WEND_ORIGIN_NONE,
                                 .channel = c->channel};
 }
 
-// The way that user packets take.
-static struct wend_origin way_in_use(const struct wend_contact *c)
+struct wend_origin wend_contact_way_in_use(const struct wend_contact *c)
 {
     const struct wend_path *path = wend_paths_chosen(&c->paths);
 
     if (path == NULL || path->remote.family == WEND_FAMILY_NONE)
-        return relay_way(c);
+        return wend_contact_relay_way(c);
     return (struct wend_origin){.kind = WEND_ORIGIN_DIRECT,
                                 .way = {.transport = WEND_TRANSPORT_UDP, .remote = path->remote}};
 }
@@ -46,8 +43,8 @@ static void send_message(struct wend_node *n, struct wend_contact *c, const stru
     wend_session_sent(&c->session, false, n->now);
 }
 
-static void send_attributes(struct wend_node *n, struct wend_contact *c,
-                            const struct wend_origin *way, const struct wend_control *head)
+void wend_contact_send_control(struct wend_node *n, struct wend_contact *c,
+                               const struct wend_origin *way, const struct wend_control *head)
 {
     uint8_t message[BODY_MAX];
     struct wend_writer w = wend_writer_of(message, sizeof message);
@@ -58,145 +55,25 @@ static void send_attributes(struct wend_node *n, struct wend_contact *c,
         send_message(n, c, way, (struct wend_bytes){.at = message, .len = w.len});
 }
 
-static void put_counters(const struct wend_node *n, const struct wend_contact *c,
-                         struct wend_writer *w)
-{
-    if (n->stats == NULL)
-        return;
-    const struct wend_plane_stats *s = &n->stats[c->slot];
-    wend_attribute_put_counters(
-        w, (struct wend_counters){
-               .sent = atomic_load_explicit(&s->sent_packets, memory_order_relaxed),
-               .received = atomic_load_explicit(&s->received_packets, memory_order_relaxed)});
-}
-
-// A list that one of us lacks is told of with every probe, so it spreads within a second.
-static void put_serial(const struct wend_node *n, struct wend_writer *w)
-{
-    if (n->records.revocations.serial != 0)
-        wend_attribute_put_u64(w, WEND_ATTRIBUTE_REVOCATION_SERIAL, n->records.revocations.serial);
-}
-
-static void take_serial(struct wend_node *n, struct wend_contact *c,
-                        const struct wend_attributes *a)
-{
-    const uint64_t serial = wend_attribute_u64(a->revocation_serial);
-
-    if (serial <= c->their_revocations)
-        return;
-    c->their_revocations = serial;
-    wend_records_told_by_peer(n, c->slot, serial);
-}
-
 void wend_contact_request(struct wend_node *n, struct wend_contact *c, uint16_t type,
                           struct wend_bytes attributes)
 {
     const struct wend_control head = {.type = type, .id = ++c->last_id, .attributes = attributes};
-    const struct wend_origin way = way_in_use(c), relay = relay_way(c);
+    const struct wend_origin way = wend_contact_way_in_use(c), relay = wend_contact_relay_way(c);
 
     if (way.kind != WEND_ORIGIN_NONE)
-        send_attributes(n, c, &way, &head);
+        wend_contact_send_control(n, c, &way, &head);
     // Of two ways one may be dead without our knowing; these must not wait until we do.
-    if ((type == WEND_CONTROL_CANDIDATES || type == WEND_CONTROL_GOODBYE) &&
-        way.kind == WEND_ORIGIN_DIRECT && relay.kind != WEND_ORIGIN_NONE)
-        send_attributes(n, c, &relay, &head);
+    const bool urgent = type == WEND_CONTROL_CANDIDATES || type == WEND_CONTROL_GOODBYE ||
+                        type == WEND_CONTROL_SWITCHED;
+    if (urgent && way.kind == WEND_ORIGIN_DIRECT && relay.kind != WEND_ORIGIN_NONE)
+        wend_contact_send_control(n, c, &relay, &head);
 }
 
 void wend_contact_goodbye(struct wend_node *n, struct wend_contact *c)
 {
     if (c->sending != 0)
         wend_contact_request(n, c, WEND_CONTROL_GOODBYE, (struct wend_bytes){0});
-}
-
-// --- probes ---
-
-static void send_probe(struct wend_node *n, struct wend_contact *c,
-                       const struct wend_path_probe *probe)
-{
-    uint8_t body[128];
-    struct wend_writer w = wend_writer_of(body, sizeof body);
-    struct wend_origin way = {.kind = WEND_ORIGIN_CHANNEL, .channel = c->channel};
-
-    if (c->sending == 0)
-        return;
-    wend_attribute_put_u32(&w, WEND_ATTRIBUTE_PATH, probe->name);
-    wend_attribute_put_u64(&w, WEND_ATTRIBUTE_TIME, (uint64_t)probe->sent);
-    if (probe->remote.family != WEND_FAMILY_NONE) {
-        if (!wend_budget_spend(&n->budget, &probe->remote, probe->sent)) {
-            wend_node_drop(n, WEND_DROP_RATE_LIMITED);
-            return;
-        }
-        wend_attribute_put_address(&w, &probe->remote);
-        way =
-            (struct wend_origin){.kind = WEND_ORIGIN_DIRECT,
-                                 .way = {.transport = WEND_TRANSPORT_UDP, .remote = probe->remote}};
-    }
-    put_counters(n, c, &w);
-    put_serial(n, &w);
-    const struct wend_control head = {
-        .type = WEND_CONTROL_PROBE, .id = ++c->last_id, .attributes = {.at = body, .len = w.len}};
-    send_attributes(n, c, &way, &head);
-}
-
-void wend_contact_send_probes(struct wend_node *n, struct wend_contact *c)
-{
-    struct wend_path_probe probe;
-
-    while (wend_paths_next_probe(&c->paths, &probe))
-        send_probe(n, c, &probe);
-}
-
-// A probe of the peer's: echoed at once, to where it came from, which may be a way that we did not
-// know (peer-reflexive).
-static void probed(struct wend_node *n, struct wend_contact *c, const struct wend_origin *origin,
-                   const struct wend_control *in)
-{
-    struct wend_attributes a;
-    uint8_t body[128];
-    struct wend_writer w = wend_writer_of(body, sizeof body);
-
-    if (wend_attributes_parse(in->attributes, &a) != 0 || a.path.at == NULL || a.time.at == NULL) {
-        wend_node_drop(n, WEND_DROP_MALFORMED);
-        return;
-    }
-    wend_attribute_put(&w, WEND_ATTRIBUTE_PATH, a.path);
-    wend_attribute_put(&w, WEND_ATTRIBUTE_TIME, a.time);
-    if (origin->kind == WEND_ORIGIN_DIRECT)
-        wend_attribute_put_address(&w, &origin->way.remote);
-    put_counters(n, c, &w);
-    put_serial(n, &w);
-    const struct wend_control head = {.type = WEND_CONTROL_PROBE,
-                                      .response = true,
-                                      .id = in->id,
-                                      .attributes = {.at = body, .len = w.len}};
-    send_attributes(n, c, origin, &head);
-    if (origin->kind == WEND_ORIGIN_DIRECT &&
-        wend_candidate_is_usable(&origin->way.remote, &n->overlay))
-        (void)wend_paths_add(&c->paths, &origin->way.remote, n->now);
-    take_serial(n, c, &a);
-}
-
-static void probe_answered(struct wend_node *n, struct wend_contact *c,
-                           const struct wend_origin *origin, const struct wend_control *in)
-{
-    struct wend_attributes a;
-    struct wend_address from = {0};
-
-    if (wend_attributes_parse(in->attributes, &a) != 0 || a.path.at == NULL || a.time.at == NULL) {
-        wend_node_drop(n, WEND_DROP_MALFORMED);
-        return;
-    }
-    if (origin->kind == WEND_ORIGIN_DIRECT)
-        from = origin->way.remote;
-    const struct wend_path_probe probe = {.name = wend_attribute_u32(a.path),
-                                          .sent = (wend_instant)wend_attribute_u64(a.time)};
-    if (wend_paths_answer(&c->paths, &probe, &from, n->now) != 0) {
-        wend_node_drop(n, WEND_DROP_NO_SESSION);
-        return;
-    }
-    if (from.family != WEND_FAMILY_NONE)
-        wend_budget_refund(&n->budget, &from, probe.sent);
-    take_serial(n, c, &a);
 }
 
 // --- candidates ---
@@ -294,7 +171,7 @@ static void moved(struct wend_node *n, struct wend_contact *c, const struct wend
     wend_attribute_put(&w, WEND_ATTRIBUTE_GENERATION, a.generation);
     const struct wend_control head = {
         .type = in->type, .response = true, .id = in->id, .attributes = {.at = body, .len = w.len}};
-    send_attributes(n, c, origin, &head);
+    wend_contact_send_control(n, c, origin, &head);
     const uint32_t generation = wend_attribute_u32(a.generation);
     if (generation <= c->their_generation)
         return;
@@ -335,7 +212,7 @@ static void serve_fetch(struct wend_node *n, struct wend_contact *c,
         wend_attribute_put_failure(&w, (uint16_t)error, NULL);
     const struct wend_control head = {
         .type = in->type, .response = true, .id = in->id, .attributes = {.at = body, .len = w.len}};
-    send_attributes(n, c, origin, &head);
+    wend_contact_send_control(n, c, origin, &head);
 }
 
 static void unknown(struct wend_node *n, struct wend_contact *c, const struct wend_origin *origin,
@@ -350,7 +227,7 @@ static void unknown(struct wend_node *n, struct wend_contact *c, const struct we
     wend_attribute_put_failure(&w, WEND_ERROR_UNKNOWN_MESSAGE, NULL);
     const struct wend_control head = {
         .type = in->type, .response = true, .id = in->id, .attributes = {.at = body, .len = w.len}};
-    send_attributes(n, c, origin, &head);
+    wend_contact_send_control(n, c, origin, &head);
 }
 
 // Returns false when the contact is gone.
@@ -359,7 +236,7 @@ static bool dispatch(struct wend_node *n, struct wend_contact *c, const struct w
 {
     switch (in->type) {
     case WEND_CONTROL_PROBE:
-        (in->response ? probe_answered : probed)(n, c, origin, in);
+        (in->response ? wend_contact_probe_answered : wend_contact_probed)(n, c, origin, in);
         return true;
     case WEND_CONTROL_CANDIDATES:
         if (in->response)
@@ -374,6 +251,8 @@ static bool dispatch(struct wend_node *n, struct wend_contact *c, const struct w
             serve_fetch(n, c, origin, in);
         // An applied revocation may have been of this very peer.
         return c->used && wend_contact_of(n, c->slot) == c;
+    case WEND_CONTROL_REPORT: wend_contact_reported(n, c, in); return true;
+    case WEND_CONTROL_SWITCHED: wend_contact_switched(n, c, in); return true;
     case WEND_CONTROL_GOODBYE:
         if (!in->response)
             wend_contact_close(n, c);

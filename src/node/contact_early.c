@@ -54,7 +54,7 @@ void wend_early_mind(struct wend_node *n, uint32_t slot)
 {
     struct wend_contact *c = wend_contact_of(n, slot);
 
-    if (c != NULL && !c->early.offered && c->sending != 0 && c->starting == 0)
+    if (c != NULL && !c->early.offered && c->sending != 0)
         wend_early_over(n, c, false);
 }
 
@@ -94,7 +94,8 @@ void wend_early_offer(struct wend_node *n, struct wend_contact *c, struct wend_w
 
     put_state(&seat->early_taken, &c->early_voided, w);
     c->named_epoch = seat->epoch;
-    if (e->count == 0 || seat->epoch == 0 || is_forbidden(c) ||
+    // With keys there, the packets would go out by themselves as soon as there is a way.
+    if (e->count == 0 || c->sending != 0 || seat->epoch == 0 || is_forbidden(c) ||
         w->len + WEND_ATTRIBUTE_HEADER_LEN >= ATTRIBUTES_MAX)
         return;
     const size_t room = ATTRIBUTES_MAX - w->len - WEND_ATTRIBUTE_HEADER_LEN;

@@ -7,6 +7,8 @@
 #include "node/contact.h"
 #include "node/early.h"
 
+#define VERDICT_PATIENCE WEND_S(1) // for the peer's word on early data, while other keys are there
+
 static void forget_pair(struct wend_node *n, struct wend_contact *c, struct wend_contact_pair *pair)
 {
     wend_contact_forget_index(n, c, pair->local_index);
@@ -90,8 +92,10 @@ static void follow_sending(struct wend_node *n, struct wend_contact *c)
         c->sending = 0;
         return;
     }
-    if (c->starting == 0)
-        wend_early_over(n, c, false); // it found nothing to ride in
+    // With keys the sealing half would send what rides in our handshake once more.
+    if (c->early.offered && n->now - c->began < VERDICT_PATIENCE)
+        return;
+    wend_early_over(n, c, false);
     struct wend_command command = {.kind = WEND_COMMAND_KEYS,
                                    .slot = c->slot,
                                    .local_index = index,

@@ -25,7 +25,9 @@ void wend_contact_send(struct wend_node *n, const struct wend_origin *origin, st
         return;
     wend_frame_write_header(framed, origin->channel);
     memcpy(framed + WEND_FRAME_HEADER_LEN, in.at, in.len);
-    wend_node_send(n, &n->route,
+    struct wend_datagram way = n->route;
+    way.dont_fragment = origin->way.dont_fragment;
+    wend_node_send(n, &way,
                    (struct wend_bytes){.at = framed, .len = WEND_FRAME_HEADER_LEN + in.len});
 }
 
@@ -179,32 +181,66 @@ static void note_way(struct wend_node *n, struct wend_contact *c, const struct w
     wend_node_raise(n, &e);
 }
 
+// A way in the words of the sealing half; NULL: none.
+static struct wend_plane_path plane_path(const struct wend_node *n, const struct wend_contact *c,
+                                         const struct wend_path *path)
+{
+    if (path == NULL)
+        return (struct wend_plane_path){0};
+    const uint16_t mtu = wend_paths_mtu(&c->paths, path);
+    if (path->remote.family != WEND_FAMILY_NONE)
+        return (struct wend_plane_path){
+            .transport = WEND_TRANSPORT_UDP, .remote = path->remote, .mtu_bytes = mtu};
+    return (struct wend_plane_path){.transport = n->route.transport,
+                                    .stream = n->route.stream,
+                                    .channel = c->channel,
+                                    .remote = n->route.remote,
+                                    .mtu_bytes = mtu};
+}
+
+static bool same_way(const struct wend_plane_path *a, const struct wend_plane_path *b)
+{
+    return a->transport == b->transport && a->stream == b->stream && a->channel == b->channel &&
+           wend_address_equal(&a->remote, &b->remote);
+}
+
+static bool same_path(const struct wend_plane_path *a, const struct wend_plane_path *b)
+{
+    return same_way(a, b) && a->mtu_bytes == b->mtu_bytes;
+}
+
+// Padded probes through the relay are as long as what surrounds a data message up to the server.
+static void follow_route(struct wend_node *n, struct wend_contact *c)
+{
+    const bool ipv6 = n->route.remote.family == WEND_FAMILY_IPV6;
+    const uint16_t around = (ipv6 ? 40 : 20) + 8 + WEND_FRAME_HEADER_LEN + WEND_DATA_OVERHEAD;
+
+    if (n->route.transport == WEND_TRANSPORT_UDP)
+        wend_paths_set_relay_overhead(&c->paths, around);
+    else if (n->route.transport != WEND_TRANSPORT_NONE)
+        wend_paths_set_relay_overhead(&c->paths, 0);
+}
+
 void wend_contact_tell_way(struct wend_node *n, struct wend_contact *c)
 {
     // Without an address of ours there is no way, whatever was chosen: packets wait.
     const struct wend_path *path = n->isolated ? NULL : wend_paths_chosen(&c->paths);
     struct wend_command command = {.kind = WEND_COMMAND_PATH, .slot = c->slot};
-    const bool relay = path != NULL && path->remote.family == WEND_FAMILY_NONE;
 
+    follow_route(n, c);
     if (c->sending != 0 && c->way_told && c->first_packet < 0)
         c->first_packet = n->now - c->started;
-    if (c->way_generation == c->paths.generation && c->isolated == n->isolated &&
-        !(relay && c->route_generation != n->route_generation))
+    command.path = plane_path(n, c, path);
+    command.also = plane_path(n, c, wend_paths_spare(&c->paths));
+    if (same_path(&command.path, &c->told) && same_path(&command.also, &c->told_also))
         return;
-    c->way_generation = c->paths.generation;
-    c->route_generation = n->route_generation;
-    c->isolated = n->isolated;
-    if (relay) {
-        command.path.transport = n->route.transport;
-        command.path.stream = n->route.stream;
-        command.path.remote = n->route.remote;
-        command.path.channel = c->channel;
-    } else if (path != NULL) {
-        command.path.transport = WEND_TRANSPORT_UDP;
-        command.path.remote = path->remote;
-    }
+    const bool moved = !same_way(&command.path, &c->told);
+    c->told = command.path;
+    c->told_also = command.also;
     wend_node_command_seal(n, &command);
-    if (path != NULL)
+    if (moved)
+        wend_contact_health_restart(n, c);
+    if (moved && path != NULL)
         note_way(n, c, path);
     c->way_told = path != NULL;
 }

@@ -6,7 +6,8 @@
 //         OFFERED --the peer says that it took that label--> NONE, EARLY_DONE
 //         OFFERED --type 6 without it, or our handshake ended otherwise--> NONE, EARLY_REFUSED
 //         WAITING --keys came otherwise--> NONE, EARLY_REFUSED
-//         However a bundle ends, the sealing half is told, once, before it is given keys for it.
+//         However a bundle ends, the sealing half is told, once, before it can send: keys from
+//         elsewhere wait for the peer's word, 1 s at most.
 // Theirs: taken once a label, and only when the initiation is of now: it names our boot epoch, its
 //         label is new and not voided, and no handshake of ours is under way that will win.
 // Voided: an answer to a crossing handshake names our own one, if it bears a bundle: whoever

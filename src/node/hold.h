@@ -84,7 +84,7 @@ struct wend_hold_place {
 
 enum wend_hold_mode { WEND_HOLD_NONE = 0, WEND_HOLD_TRANSIT, WEND_HOLD_SEQUENCE };
 
-// One peer. Zeroed: nothing was heard. 232 bytes.
+// One peer. Zeroed: nothing was heard. 304 bytes.
 struct wend_hold {
     enum wend_hold_mode mode;
     struct wend_heap_node timer;

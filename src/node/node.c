@@ -192,6 +192,20 @@ void wend_node_set_stats(struct wend_node *n, struct wend_plane_stats *stats)
     n->stats = stats;
 }
 
+void wend_node_prefer(struct wend_node *n, uint32_t slot, enum wend_paths_preference what,
+                      wend_instant now)
+{
+    n->now = now;
+    if (slot >= n->directory.high || !n->directory.seats[slot].used)
+        return;
+    n->directory.seats[slot].prefer = (uint8_t)what;
+    struct wend_contact *c = wend_contact_of(n, slot);
+    if (c == NULL)
+        return;
+    wend_paths_prefer(&c->paths, what, now);
+    wend_contact_settle(n, c);
+}
+
 void wend_node_stream_opened(struct wend_node *n, uint32_t stream, wend_instant now)
 {
     wend_node_turn(n, now);
@@ -230,8 +244,8 @@ void wend_node_notice(struct wend_node *n, const struct wend_notice *notice, wen
         break;
     }
     case WEND_NOTICE_TRAFFIC: wend_contact_traffic(n, notice->slot); break;
-    case WEND_NOTICE_SWITCHED:
-    case WEND_NOTICE_SWITCH_SEEN:
+    case WEND_NOTICE_SWITCHED: wend_contact_notice_switched(n, notice); break;
+    case WEND_NOTICE_SWITCH_SEEN: wend_contact_notice_switch_seen(n, notice); break;
     case WEND_NOTICE_NONE: break;
     }
     wend_server_expire(n);

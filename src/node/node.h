@@ -16,6 +16,7 @@
 #include "crypto/crypto.h"
 #include "node/leg.h"
 #include "node/plane.h"
+#include "path/paths.h"
 #include "session/trust.h"
 
 #define WEND_CONTACTS_MAX   1024 // peers in use at once; the longest unused gives way
@@ -108,6 +109,11 @@ bool wend_node_next_datagram(struct wend_node *node, struct wend_datagram *ret);
 bool wend_node_next_event(struct wend_node *node, struct wend_node_event *ret);
 bool wend_node_next_seal_command(struct wend_node *node, struct wend_command *ret);
 bool wend_node_next_open_command(struct wend_node *node, struct wend_command *ret);
+
+// Which kind of path packets to the member in `slot` shall take while it works (path/paths.h);
+// kept until the node ends. A slot without a member: nothing.
+void wend_node_prefer(struct wend_node *node, uint32_t slot, enum wend_paths_preference what,
+                      wend_instant now);
 
 // For status: read-only views, see node/view.h.
 

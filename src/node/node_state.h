@@ -15,7 +15,10 @@
 // contact_early.c      user packets inside a type 5
 // contact_unopened.c   data that comes before its keys
 // contact_way.c        how sealed bytes travel: direct, channel, Peer Service
-// contact_control.c    type 9: probes, candidates, Goodbye
+// contact_control.c    type 9: candidates, Fetch, Goodbye
+// contact_probe.c      type 9: probes
+// contact_report.c     type 9: reports, to the peer
+// contact_health.c     type 9: reports, of the peer; which way in use is left, and how
 // view.c               for `wend status`
 //
 // Every call ends with the outputs queued; nothing here calls back.
@@ -28,6 +31,7 @@
 #include "base/ring.h"
 #include "node/leg_state.h"
 #include "node/node.h"
+#include "path/health.h"
 #include "path/paths.h"
 #include "session/data.h"
 #include "traverse/budget.h"
@@ -52,6 +56,7 @@ struct wend_seat {
     bool told;        // the data plane knows the slot
     bool withheld;    // the server calls it removed; goes when its contact does
     uint8_t status;   // enum wend_status
+    uint8_t prefer;   // enum wend_paths_preference
     uint32_t contact; // 1 + index; 0: not in use
     uint32_t mark;    // of the last whole subscription that named it
     uint64_t epoch;
@@ -107,6 +112,40 @@ struct wend_kept {
     uint8_t bytes[WEND_DATAGRAM_MAX];
 };
 
+#define WEND_REPORT_LOOKS 8
+
+// What came from a peer, and what of it was told.
+struct wend_contact_report {
+    wend_instant at;         // when to look again; WEND_NEVER: nothing flows
+    wend_instant sent_at;    // last report
+    uint32_t index;          // local index of the pair that `seen` is about
+    uint64_t told;           // messages in the last report
+    bool gap;                // something is missing, and that was not told yet
+    bool again;              // the last report is to be repeated
+    wend_instant gaps_until; // looks are close together
+    uint8_t latest;          // the way that messages came by last
+    struct wend_contact_arrival {
+        uint64_t count, highest; // at the last look
+        wend_instant at;         // of the last message, as far as looks tell
+        uint8_t silences;        // reports of its silence
+        bool busy;
+    } ways[WEND_WAYS];
+    struct {
+        wend_instant at;
+        uint64_t count[WEND_WAYS];
+    } looks[WEND_REPORT_LOOKS];
+    uint8_t look; // newest
+};
+
+// A Switch of ours that the peer has not acknowledged.
+struct wend_contact_switch {
+    wend_instant at; // when it is said again; WEND_NEVER: none
+    wend_duration after;
+    uint32_t index; // of the pair, in the peer's words
+    uint64_t first;
+    uint8_t tries;
+};
+
 // A peer in use.
 struct wend_contact {
     bool used;
@@ -133,9 +172,14 @@ struct wend_contact {
     bool keepalive;   // to be sent once the sealing half knows keys and way
     struct wend_paths paths;
     bool way_told;
-    uint32_t way_generation; // of paths, when the sealing half was told
-    uint32_t route_generation;
-    bool isolated; // when the sealing half was told
+    struct wend_plane_path told, told_also; // to the sealing half
+    wend_duration told_hold;                // to the opening half; 0: nothing yet
+
+    struct wend_contact_report report;
+    struct wend_health health;
+    uint32_t judged;          // pair whose counter the sealing half shows
+    wend_instant judged_from; // since when that is sure
+    struct wend_contact_switch switching;
 
     struct wend_candidates theirs;
     uint32_t their_generation;

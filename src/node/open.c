@@ -113,6 +113,8 @@ static int carry_out(struct wend_open *o, const struct wend_command *c)
     switch (c->kind) {
     case WEND_COMMAND_PEER:
         peer->used = true;
+        if (c->slot >= o->peers_before)
+            o->peers_before = c->slot + 1;
         peer->ipv4 = c->ipv4;
         peer->ipv6 = c->ipv6;
         break;
@@ -154,10 +156,10 @@ const struct wend_drops *wend_open_drops(const struct wend_open *o)
 static void check_receivers(const struct wend_open *o)
 {
     uint32_t used = 0;
-    for (uint32_t i = 0; i < WEND_OPEN_RECEIVERS_MAX; i++) {
+    for (uint32_t i = 0; i < o->used_before; i++) {
         const struct wend_open_receiver *r = &o->receivers[i];
         used += r->used;
-        wend_assert(!r->used || (i < o->used_before && o->peers[r->slot].used));
+        wend_assert(!r->used || (r->slot < o->peers_before && o->peers[r->slot].used));
         wend_assert((r->pair == 0 && r->window == 0) || r->used);
         wend_assert(!r->used || r->pair <= o->peers[r->slot].pairs);
         wend_assert(r->window == 0 || o->windows[r->window - 1].receiver == i + 1);
@@ -169,7 +171,7 @@ void wend_open_check(const struct wend_open *o)
 {
     check_receivers(o);
     wend_assert(o->notice_count <= WEND_OPEN_NOTICES);
-    for (uint32_t i = 0; i < WEND_SLOTS_MAX; i++)
+    for (uint32_t i = 0; i < o->peers_before; i++)
         wend_hold_check(&o->pool, &o->peers[i].hold);
     wend_hold_pool_check(&o->pool);
     wend_map_check(&o->by_index);

@@ -55,6 +55,7 @@ struct wend_open {
     struct wend_map by_index;
     uint32_t last;                        // receiver found last
     uint32_t receiver_count, used_before; // in use; all free ones from used_before on
+    uint32_t peers_before;                // from here on none was ever used
     uint32_t notice_head, notice_count;
     uint16_t notices[WEND_OPEN_NOTICES]; // receivers; from WEND_OPEN_RECEIVERS_MAX on slots
     wend_instant filled_at;              // when packets became due last

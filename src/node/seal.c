@@ -200,7 +200,7 @@ void wend_seal_check(const struct wend_seal *s)
         wend_assert(!p->course.has_former || (p->keyed && p->unsettled));
         wend_assert(!wend_seal_is_doubled(p) || p->path.transport != WEND_TRANSPORT_NONE);
         wend_assert(p->say == 0 || p->in_notices);
-        wend_assert(!wend_seal_is_ready(p) || p->count == 0 || p->in_flush);
+        wend_assert(!wend_seal_may_flow(p) || p->count == 0 || p->in_flush);
         wend_assert(wend_seal_is_ready(p) || p->count == 0 || p->wanted);
     }
     wend_assert(queued + free_cells(s) == s->cells_used);

@@ -18,8 +18,8 @@
 // message goes there too, identical, as far as WEND_PLANE_ALSO_* allow.
 //
 // WANT and NO_KEYS give the node a copy of the queue's head as early data. The packets stay; until
-// the node's verdict none is told again, and a full queue drops others first. Keys that come before
-// the verdict send them with the rest.
+// the node's verdict none is told again, a full queue drops others first, and keys or a path that
+// come meanwhile send nothing: the copies may arrive.
 //
 // A path that carries less than the interface: what is too long and may not be cut is refused with
 // an answer to the host, and a TCP SYN's segment size is lowered. What was queued before

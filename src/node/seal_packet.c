@@ -56,7 +56,7 @@ static bool flush_queue(struct wend_seal *s, struct wend_seal_slot *p, wend_inst
                         struct wend_seal_out *out)
 {
     struct tally sent = {0};
-    while (p->count > 0 && wend_seal_is_ready(p)) {
+    while (p->count > 0 && wend_seal_may_flow(p)) {
         const struct wend_seal_cell *cell = &s->cells[p->first];
         if (!wend_seal_has_room_for(p, out, 1, cell->len))
             break;
@@ -70,7 +70,7 @@ static bool flush_queue(struct wend_seal *s, struct wend_seal_slot *p, wend_inst
     count_sent(s, p, sent, now);
     if (p->count == 0)
         p->wanted = false;
-    return p->count == 0 || !wend_seal_is_ready(p);
+    return p->count == 0 || !wend_seal_may_flow(p);
 }
 
 static bool flush_slot(struct wend_seal *s, struct wend_seal_slot *p, wend_instant now,
@@ -202,7 +202,7 @@ enum wend_seal_verdict wend_seal_packet(struct wend_seal *s, const struct wend_v
         return wend_seal_too_big(s, p, &split, now);
     if (!clear_the_way(s, p, now, out))
         return WEND_SEAL_FULL;
-    if (!wend_seal_is_ready(p))
+    if (!wend_seal_may_flow(p))
         return queue(s, p, &split);
     return seal_pieces(s, p, &split, now, out);
 }

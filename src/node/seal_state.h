@@ -110,6 +110,12 @@ static inline bool wend_seal_is_ready(const struct wend_seal_slot *p)
 {
     return p->keyed && p->path.transport != WEND_TRANSPORT_NONE;
 }
+// What rides as early data may arrive: until the verdict it goes out by no other way, whatever keys
+// or path come meanwhile, and what is behind it keeps its place.
+static inline bool wend_seal_may_flow(const struct wend_seal_slot *p)
+{
+    return wend_seal_is_ready(p) && p->early == 0;
+}
 static inline bool wend_seal_is_doubled(const struct wend_seal_slot *p)
 {
     return p->also.transport != WEND_TRANSPORT_NONE;

@@ -6,8 +6,6 @@
 #include "base/print.h"
 #include "node/node_state.h"
 
-#define PATH_MTU 1500 // bytes; not probed yet
-
 void wend_node_self(const struct wend_node *n, struct wend_self_view *ret)
 {
     memset(ret, 0, sizeof *ret);
@@ -35,19 +33,28 @@ size_t wend_node_member_count(const struct wend_node *n)
     return n->directory.count;
 }
 
-static void add_path(const struct wend_node *n, const struct wend_path *path,
-                     struct wend_peer_view *ret)
+static enum wend_path_state state_of(const struct wend_paths *p, const struct wend_path *path)
+{
+    const bool doubted = p->doubted && path == wend_paths_chosen(p);
+
+    if (path->prober.state == WEND_PATH_STATE_VALID && (doubted || path->shunned))
+        return WEND_PATH_STATE_SUSPECT;
+    return (enum wend_path_state)path->prober.state;
+}
+
+static void add_path(const struct wend_node *n, const struct wend_paths *p,
+                     const struct wend_path *path, struct wend_peer_view *ret)
 {
     const bool direct = path->remote.family != WEND_FAMILY_NONE;
 
     ret->paths[ret->path_count++] = (struct wend_path_view){
         .kind = direct ? WEND_PATH_DIRECT : WEND_PATH_RELAY,
-        .state = (enum wend_path_state)path->prober.state,
+        .state = state_of(p, path),
         .transport = direct ? WEND_TRANSPORT_UDP : n->route.transport,
         .remote = direct ? path->remote : n->route.remote,
         .rtt = path->prober.rtt,
         .loss = wend_prober_loss(&path->prober),
-        .mtu = PATH_MTU,
+        .mtu = wend_paths_ip_mtu(p, path),
     };
 }
 
@@ -55,9 +62,9 @@ static void view_contact(const struct wend_node *n, const struct wend_contact *c
                          struct wend_peer_view *ret)
 {
     for (uint32_t i = 0; i < c->paths.used; i++)
-        add_path(n, &c->paths.path[i], ret);
+        add_path(n, &c->paths, &c->paths.path[i], ret);
     if (c->paths.relay_open)
-        add_path(n, &c->paths.path[WEND_PATHS_RELAY], ret);
+        add_path(n, &c->paths, &c->paths.path[WEND_PATHS_RELAY], ret);
     ret->path_used = ret->path_count;
     if (c->paths.chosen < c->paths.used)
         ret->path_used = c->paths.chosen;

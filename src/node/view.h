@@ -19,7 +19,7 @@ struct wend_path_view {
     struct wend_address local, remote;
     wend_duration rtt; // 0: not measured
     double loss;       // of the last probes, 0 to 1
-    uint32_t mtu;      // bytes
+    uint32_t mtu;      // longest IP packet that is known to pass; 0: not known
 };
 
 #define WEND_VIEW_PATHS_MAX (WEND_PATHS_MAX + 1)

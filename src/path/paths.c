@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "path/paths_state.h"
 
 #define RETRY_FIRST WEND_S(5)
 #define RETRY_MAX   WEND_S(300)
+#define PROVEN_FOR  WEND_S(5)
 #define STALE_AFTER                                                                                \
     WEND_S(30) // a NAT may have closed the mapping of a path not heard for this long
 
@@ -63,6 +65,7 @@ void wend_paths_open_relay(struct wend_paths *p, wend_instant now)
 {
     struct wend_path *relay = &p->path[WEND_PATHS_RELAY];
 
+    memset(relay, 0, sizeof *relay);
     relay->name = ++p->names;
     p->relay_open = true;
     wend_prober_start(&relay->prober, now);
@@ -78,11 +81,29 @@ void wend_paths_close_relay(struct wend_paths *p)
     wend_paths_choose(p, 0);
 }
 
+void wend_paths_set_relay_overhead(struct wend_paths *p, uint16_t overhead)
+{
+    if (p->relay_overhead == overhead)
+        return;
+    p->relay_overhead = overhead;
+    memset(&p->path[WEND_PATHS_RELAY].pmtu, 0, sizeof p->path[0].pmtu);
+}
+
 static void start_all(struct wend_paths *p, wend_instant now)
 {
     for (uint32_t i = 0; i < p->used; i++)
         wend_prober_start(&p->path[i].prober, now);
     p->retry_at = WEND_NEVER;
+}
+
+// Nothing that was held against the direct paths holds any more.
+static void forgive_all(struct wend_paths *p)
+{
+    for (uint32_t i = 0; i < p->used; i++) {
+        p->path[i].shunned = false;
+        p->path[i].shun_for = 0;
+        memset(&p->path[i].pmtu, 0, sizeof p->path[i].pmtu);
+    }
 }
 
 // Coming back from idle: NATs on the way may have forgotten paths that were not heard for long.
@@ -114,6 +135,7 @@ void wend_paths_set_use(struct wend_paths *p, enum wend_paths_use use, wend_inst
 void wend_paths_restart(struct wend_paths *p, wend_instant now)
 {
     p->retry_after = RETRY_FIRST;
+    forgive_all(p);
     start_all(p, now);
     wend_paths_choose(p, now);
 }
@@ -147,8 +169,11 @@ int wend_paths_answer(struct wend_paths *p, const struct wend_path_probe *probe,
     // A path is valid only both ways between the same two addresses (RFC 8445 section 7.2.5.2.1).
     if (!wend_address_equal(&path->remote, from))
         return -EINVAL;
+    if (wend_pmtu_answer(&path->pmtu, probe->sent, now) == 0)
+        return 1;
     if (wend_prober_answer(&path->prober, probe->sent, now) != 0)
         return -ESTALE;
+    wend_paths_answered(p, path, now);
     if (path != &p->path[WEND_PATHS_RELAY]) {
         p->retry_after = RETRY_FIRST;
         p->retry_at = WEND_NEVER;
@@ -188,6 +213,7 @@ void wend_paths_expire(struct wend_paths *p, wend_instant now)
     wend_prober_expire(&p->path[WEND_PATHS_RELAY].prober, now);
     plan_retry(p, now);
     wend_paths_choose(p, now);
+    wend_paths_expire_pmtu(p, now);
 }
 
 wend_instant wend_paths_deadline(const struct wend_paths *p)
@@ -196,17 +222,27 @@ wend_instant wend_paths_deadline(const struct wend_paths *p)
 
     for (uint32_t i = 0; i < p->used; i++)
         least = wend_instant_min(least, wend_prober_deadline(&p->path[i].prober));
-    return wend_instant_min(least, wend_prober_deadline(&p->path[WEND_PATHS_RELAY].prober));
+    least = wend_instant_min(least, wend_prober_deadline(&p->path[WEND_PATHS_RELAY].prober));
+    return wend_instant_min(least, wend_paths_deadline_pmtu(p));
 }
 
 bool wend_paths_next_probe(struct wend_paths *p, struct wend_path_probe *ret)
 {
     for (uint32_t i = 0; i <= WEND_PATHS_RELAY; i++) {
         struct wend_path *path = &p->path[i];
+        struct wend_pmtu_probe padded = {0};
         wend_instant sent;
-        if (!wend_prober_next(&path->prober, &sent))
-            continue;
-        *ret = (struct wend_path_probe){.name = path->name, .sent = sent, .remote = path->remote};
+        if (!wend_prober_next(&path->prober, &sent)) {
+            if (!wend_pmtu_next(&path->pmtu, &padded))
+                continue;
+            sent = padded.sent;
+        }
+        *ret = (struct wend_path_probe){.name = path->name,
+                                        .sent = sent,
+                                        .remote = path->remote,
+                                        .padded = padded.size,
+                                        .proven = wend_prober_is_up(&path->prober) &&
+                                                  sent - path->prober.heard < PROVEN_FOR};
         return true;
     }
     return false;

@@ -1,15 +1,31 @@
 // SPDX-License-Identifier: MIT
 // The choice between the paths of one peer, with the hysteresis that keeps it from wavering.
-#include "path/paths.h"
+#include "path/paths_state.h"
 
 #define RELAY_MARGIN  WEND_MS(5)
 #define DIRECT_MARGIN WEND_MS(1)
 #define SAMPLES_MIN   4 // of a direct path before the relay may be called faster
+#define TASTE_FIRST   WEND_S(5)
+#define TASTE_MAX     WEND_S(300)
+#define TASTE_FORGET  WEND_S(600)
 
 // True when `a` beats `b` by `margin` and by one part in `share` of b.
 static bool faster(wend_duration a, wend_duration b, wend_duration margin, wend_duration share)
 {
     return a != 0 && b != 0 && a + margin <= b && a <= b - b / share;
+}
+
+// Is `a` the better of two direct paths that are up, `b` being in use or found first?
+static bool better(const struct wend_paths *p, const struct wend_path *a, const struct wend_path *b)
+{
+    if (a->shunned != b->shunned)
+        return b->shunned;
+    if (a->prober.state != WEND_PATH_STATE_VALID)
+        return false;
+    if (wend_prober_is_doubtful(&b->prober) && !p->relay_open)
+        return true; // nobody carries copies
+    const bool moving = p->chosen < p->used && b == &p->path[p->chosen];
+    return !(moving && p->settled) && faster(a->prober.rtt, b->prober.rtt, DIRECT_MARGIN, 10);
 }
 
 const struct wend_path *wend_paths_direct(const struct wend_paths *p)
@@ -22,37 +38,64 @@ const struct wend_path *wend_paths_direct(const struct wend_paths *p)
         const struct wend_path *path = &p->path[i];
         if (!wend_prober_is_up(&path->prober) || path == best)
             continue;
-        const bool healthier = best != NULL && best->prober.state == WEND_PATH_STATE_SUSPECT &&
-                               path->prober.state == WEND_PATH_STATE_VALID;
-        if (best == NULL || healthier ||
-            (path->prober.state == WEND_PATH_STATE_VALID &&
-             faster(path->prober.rtt, best->prober.rtt, DIRECT_MARGIN, 10)))
+        if (best == NULL || better(p, path, best))
             best = path;
     }
     return best;
 }
 
-// Does the relay beat a direct path that is up? Once it carries, half the margins keep it.
-static bool relay_wins(const struct wend_paths *p, const struct wend_path *direct)
+// --- what is a matter of taste changes seldom ---
+
+static void change_taste(struct wend_paths_taste *t, wend_instant now)
+{
+    const bool calm = t->hold == 0 || now - t->changed >= TASTE_FORGET;
+
+    t->hold = calm ? TASTE_FIRST : 2 * t->hold;
+    if (t->hold > TASTE_MAX)
+        t->hold = TASTE_MAX;
+    t->changed = now;
+    t->until = now + t->hold;
+}
+
+// Does the relay beat a direct path that is up? Once it does, half the margins keep it.
+static bool relay_is_faster(const struct wend_paths *p, const struct wend_path *direct)
 {
     const struct wend_prober *relay = &p->path[WEND_PATHS_RELAY].prober;
 
-    if (relay->state != WEND_PATH_STATE_VALID ||
-        __builtin_popcount(direct->prober.history) < SAMPLES_MIN)
+    if (__builtin_popcount(direct->prober.history) < SAMPLES_MIN)
         return false;
-    if (p->chosen == WEND_PATHS_RELAY)
+    if (p->relay_liked)
         return faster(relay->rtt, direct->prober.rtt, RELAY_MARGIN / 2, 8);
     return faster(relay->rtt, direct->prober.rtt, RELAY_MARGIN, 4);
 }
 
-static uint32_t decide(const struct wend_paths *p)
+static bool relay_wins(struct wend_paths *p, const struct wend_path *direct, wend_instant now)
+{
+    const struct wend_path *relay = &p->path[WEND_PATHS_RELAY];
+
+    if (direct->shunned != relay->shunned)
+        return direct->shunned;
+    if (relay->prober.state != WEND_PATH_STATE_VALID)
+        return false;
+    if (relay_is_faster(p, direct) != p->relay_liked && p->relay_taste.until <= now) {
+        p->relay_liked = !p->relay_liked;
+        change_taste(&p->relay_taste, now);
+    }
+    return p->relay_liked;
+}
+
+static uint32_t decide(struct wend_paths *p, wend_instant now)
 {
     const struct wend_path *direct = wend_paths_direct(p);
 
     // Nobody keeps a direct path open while nobody wants it: who wakes later finds the relay.
     if (p->use == WEND_PATHS_IDLE && p->relay_open)
         return WEND_PATHS_RELAY;
-    if (direct != NULL && !(p->relay_open && relay_wins(p, direct)))
+    if (p->preference == WEND_PATHS_PREFER_RELAY && p->relay_open)
+        return WEND_PATHS_RELAY;
+    if (direct != NULL && p->preference == WEND_PATHS_PREFER_DIRECT)
+        return (uint32_t)(direct - p->path);
+    if (direct != NULL && !(p->relay_open && relay_wins(p, direct, now)))
         return (uint32_t)(direct - p->path);
     if (p->relay_open)
         return WEND_PATHS_RELAY;
@@ -74,17 +117,34 @@ static enum wend_prober_pace pace_of(const struct wend_paths *p, uint32_t index)
     return index == p->chosen || rival ? WEND_PROBER_IN_USE : WEND_PROBER_STANDBY;
 }
 
+static void choose(struct wend_paths *p, uint32_t index, wend_instant now)
+{
+    const bool both_direct = index < p->used && p->chosen < p->used;
+
+    if (both_direct && wend_prober_is_up(&p->path[p->chosen].prober))
+        change_taste(&p->direct_taste, now);
+    p->chosen = index;
+    p->chosen_at = now;
+    p->doubted = false;
+    p->generation++;
+}
+
 void wend_paths_choose(struct wend_paths *p, wend_instant now)
 {
-    const uint32_t chosen = decide(p);
-
-    if (chosen != p->chosen) {
-        p->chosen = chosen;
-        p->generation++;
-    }
+    wend_paths_mind_shunned(p, now);
+    p->settled = now < p->direct_taste.until;
+    const uint32_t index = decide(p, now);
+    if (index != p->chosen)
+        choose(p, index, now);
     for (uint32_t i = 0; i < p->used; i++)
         wend_prober_set_pace(&p->path[i].prober, pace_of(p, i), now);
     wend_prober_set_pace(&p->path[WEND_PATHS_RELAY].prober, pace_of(p, WEND_PATHS_RELAY), now);
+}
+
+void wend_paths_prefer(struct wend_paths *p, enum wend_paths_preference what, wend_instant now)
+{
+    p->preference = what;
+    wend_paths_choose(p, now);
 }
 
 const struct wend_path *wend_paths_chosen(const struct wend_paths *p)

@@ -108,7 +108,7 @@ static void send(struct wend_prober *p, wend_instant now)
     p->due = true;
 }
 
-static void fail(struct wend_prober *p)
+void wend_prober_fail(struct wend_prober *p)
 {
     p->state = WEND_PATH_STATE_FAILED;
     p->tries = 0;
@@ -118,7 +118,7 @@ static void fail(struct wend_prober *p)
 static void expire_probing(struct wend_prober *p, wend_instant now)
 {
     if (p->tries >= WEND_PROBER_TRIES) {
-        fail(p);
+        wend_prober_fail(p);
         return;
     }
     p->next = now + gaps[p->tries];
@@ -128,13 +128,32 @@ static void expire_probing(struct wend_prober *p, wend_instant now)
 static void expire_up(struct wend_prober *p, wend_instant now)
 {
     if (p->tries >= WEND_PROBER_SILENT) {
-        fail(p);
+        wend_prober_fail(p);
         return;
     }
     if (p->tries > 0)
         p->state = WEND_PATH_STATE_SUSPECT;
     p->next = now + (p->tries == 0 ? p->rtt + PATIENCE : REPEAT);
     send(p, now);
+}
+
+void wend_prober_suspect(struct wend_prober *p, wend_instant now)
+{
+    if (p->state == WEND_PATH_STATE_VALID)
+        p->next = wend_instant_min(p->next, now);
+}
+
+void wend_prober_forget_loss(struct wend_prober *p)
+{
+    p->history = 0;
+    p->history_len = 0;
+}
+
+bool wend_prober_is_clean(const struct wend_prober *p)
+{
+    const uint32_t pending = p->tries > 0 ? 1 : 0;
+
+    return p->history_len >= 16 + pending && ((p->history >> pending) & 0xffff) == 0xffff;
 }
 
 void wend_prober_expire(struct wend_prober *p, wend_instant now)

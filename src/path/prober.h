@@ -36,6 +36,7 @@ enum wend_prober_pace {
 
 #define WEND_PROBER_TRIES    6
 #define WEND_PROBER_SILENT   5
+#define WEND_PROBER_DOUBT    2
 #define WEND_PROBER_INFLIGHT 8 // probes whose answers are still recognised
 #define WEND_PROBER_HISTORY  32
 
@@ -67,6 +68,22 @@ void wend_prober_expire(struct wend_prober *p, wend_instant now);
 wend_instant wend_prober_deadline(const struct wend_prober *p);
 // True when a probe shall go out; `ret_sent` is the instant it carries.
 bool wend_prober_next(struct wend_prober *p, wend_instant *ret_sent);
+
+// Something else says that the path may be dead: a probe goes out at once, as after an unanswered
+// one.
+void wend_prober_suspect(struct wend_prober *p, wend_instant now);
+// It is of no use any more: FAILED until it is started again.
+void wend_prober_fail(struct wend_prober *p);
+// The loss seen so far says nothing about what comes.
+void wend_prober_forget_loss(struct wend_prober *p);
+// Were the last 16 probes sent before the newest all answered? 16 or more since forget_loss.
+bool wend_prober_is_clean(const struct wend_prober *p);
+
+// Two probes in a row are unanswered, a third is out: user packets should not depend on it alone.
+static inline bool wend_prober_is_doubtful(const struct wend_prober *p)
+{
+    return p->state == WEND_PATH_STATE_SUSPECT && p->tries > WEND_PROBER_DOUBT;
+}
 
 // A path on which packets arrived lately enough to be trusted with more.
 static inline bool wend_prober_is_up(const struct wend_prober *p)

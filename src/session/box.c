@@ -27,10 +27,9 @@ void wend_box_close(struct wend_box *b)
     wend_wipe(b, sizeof *b);
 }
 
-int wend_box_seal(struct wend_box *b, struct wend_bytes body, struct wend_writer *out)
+static int seal(struct wend_box *b, struct wend_bytes body, size_t padding, struct wend_writer *out)
 {
     wend_assert(b->type != 0);
-    const size_t padding = (16 - body.len % 16) % 16;
     const size_t sealed_len = body.len + padding + WEND_MESSAGE_TAG_LEN;
     if (b->counter >= WEND_REJECT_AFTER_MESSAGES)
         return -EKEYEXPIRED;
@@ -46,6 +45,16 @@ int wend_box_seal(struct wend_box *b, struct wend_bytes body, struct wend_writer
     wend_aead_seal(b->send_key, b->counter++, (struct wend_bytes){0},
                    (struct wend_bytes){sealed, body.len + padding}, sealed);
     return 0;
+}
+
+int wend_box_seal(struct wend_box *b, struct wend_bytes body, struct wend_writer *out)
+{
+    return seal(b, body, (16 - body.len % 16) % 16, out);
+}
+
+int wend_box_seal_bare(struct wend_box *b, struct wend_bytes body, struct wend_writer *out)
+{
+    return seal(b, body, 0, out);
 }
 
 enum wend_drop wend_box_open(struct wend_box *b, struct wend_bytes in, uint8_t *ret,

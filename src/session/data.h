@@ -105,6 +105,9 @@ void wend_box_close(struct wend_box *b); // wipes
 // -ENOBUFS if it does not fit (nothing is used up), -EKEYEXPIRED when the counter is used up.
 int wend_box_seal(struct wend_box *b, struct wend_bytes body, struct wend_writer *out);
 
+// As wend_box_seal without the padding, for messages of an exact length: 32 more than the body.
+int wend_box_seal_bare(struct wend_box *b, struct wend_bytes body, struct wend_writer *out);
+
 // As wend_data_open, but leaves the message alone and writes the body, with padding, to `ret`,
 // which has room for `in.len` bytes. WEND_DROP_NONE also for an empty body.
 enum wend_drop wend_box_open(struct wend_box *b, struct wend_bytes in, uint8_t *ret,

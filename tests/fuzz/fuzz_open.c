@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Both halves of the data plane. Verbs from the bytes: commands; a datagram as it stands; one that
-// a peer sealed, with anything inside, perhaps damaged on the way; a packet of the host with any
-// header beside it, sealed, with its datagrams then opened by the same process; drain. What
-// reaches the host must come from the peer that owns the key, and be for us.
+// a peer sealed, with anything inside, perhaps damaged on the way, by any way and in any order; a
+// Switch; a packet of the host with any header beside it, sealed, with its datagrams then opened by
+// the same process; drain; time. What reaches the host must come from the peer that owns the key,
+// and be for us.
 #include <sys/mman.h>
 
 #include "fuzz.h"
@@ -11,6 +12,7 @@
 #include "session/data.h"
 #include "wire/frame.h"
 #include "wire/ip.h"
+#include "wire/switch.h"
 
 enum {
     SLOTS = 8,
@@ -31,6 +33,7 @@ struct world {
     struct wend_seal_out out;
     struct wend_sender senders[INDEXES]; // what the peer of an index would seal with
     size_t used;                         // datagrams
+    wend_instant now;
     uint64_t digest;
 };
 
@@ -92,19 +95,27 @@ static void check_packet(struct wend_bytes first)
     wend_assert(!wend_ip_read(first, &ip) || ip.len == first.len);
 }
 
-static void drain(struct world *w)
+static void drain_packets(struct world *w)
 {
     struct wend_vnet vnet;
     struct wend_bytes pieces[WEND_COALESCE_MAX];
-    struct wend_notice n;
     size_t count;
     while ((count = wend_open_next_packet(w->open, &vnet, pieces)) > 0) {
         check_packet(pieces[0]);
         for (size_t i = 0; i < count; i++)
             w->digest = fuzz_digest(w->digest, pieces[i]);
     }
+    wend_assert(wend_open_room(w->open) == WEND_OPEN_BATCH_MAX);
+}
+
+static void drain(struct world *w)
+{
+    struct wend_notice n;
+    drain_packets(w);
     while (wend_open_next_notice(w->open, &n))
-        wend_assert(n.kind == WEND_NOTICE_CONFIRMED && n.slot < SLOTS);
+        wend_assert(n.slot < SLOTS &&
+                    (n.kind == WEND_NOTICE_CONFIRMED || n.kind == WEND_NOTICE_SWITCH_SEEN ||
+                     n.kind == WEND_NOTICE_TRAFFIC));
     while (wend_seal_next_notice(w->seal, &n))
         wend_assert(n.kind != WEND_NOTICE_NONE && n.slot < SLOTS);
     w->used = 0;
@@ -116,10 +127,12 @@ static void deliver(struct world *w, uint8_t *at, size_t len, uint8_t way)
                                         (way & 1) != 0 ? WEND_TRANSPORT_TCP : WEND_TRANSPORT_UDP,
                                     .stream = way & 1,
                                     .remote = wend_address_ipv4(0xc6336401, way & 2)};
+    if (wend_open_room(w->open) == 0)
+        drain_packets(w);
     const size_t room = wend_open_room(w->open);
-    const enum wend_open_verdict v = wend_open_datagram(w->open, &d, at, len, 1);
-    wend_assert(v != WEND_OPEN_NONE && v != WEND_OPEN_FULL);
-    wend_assert(wend_open_room(w->open) == room - (v == WEND_OPEN_PACKET));
+    const enum wend_open_verdict v = wend_open_datagram(w->open, &d, at, len, w->now);
+    wend_assert(room > 0 && v != WEND_OPEN_NONE && v != WEND_OPEN_FULL);
+    wend_assert(wend_open_room(w->open) <= room - (v == WEND_OPEN_PACKET));
 }
 
 // A place for a datagram that stays until the batch is drained.
@@ -154,6 +167,7 @@ static void command(struct world *w, struct wend_reader *r)
         c.ipv4 = inside(a);
     if ((slot & 0x40) == 0)
         c.ipv6 = inside6(b);
+    c.hold = WEND_MS(b) - WEND_MS(20);
     c.path = (struct wend_plane_path){.transport = (enum wend_transport)(b % 3),
                                       .stream = b % 3 == 2,
                                       .channel = a & 1,
@@ -175,6 +189,20 @@ static void raw_datagram(struct world *w, struct wend_reader *r)
     deliver(w, to, view.len, way);
 }
 
+// `to` is a place; the message lies behind room for a frame header.
+static void send_sealed(struct world *w, uint8_t *to, size_t sealed, uint8_t way, uint8_t damage)
+{
+    to += 8;
+    if ((way & 4) != 0) {
+        to -= 8;
+        sealed += 8;
+        wend_frame_write_header(to, 1);
+    }
+    if (damage > 127)
+        to[damage % sealed] ^= damage;
+    deliver(w, to, sealed, way);
+}
+
 static void sealed_datagram(struct world *w, struct wend_reader *r)
 {
     const uint8_t index = wend_read_u8(r) % INDEXES, way = wend_read_u8(r);
@@ -193,16 +221,35 @@ static void sealed_datagram(struct world *w, struct wend_reader *r)
         memcpy(inner + 12, inside(from).ip, 4);
         memcpy(inner + 16, inside(0).ip, 4);
     }
-    size_t sealed = wend_data_seal(s, inner, view.len, MTU);
-    to += 8;
-    if ((way & 4) != 0) {
-        to -= 8;
-        sealed += 8;
-        wend_frame_write_header(to, 1);
+    send_sealed(w, to, wend_data_seal(s, inner, view.len, MTU), way, damage);
+}
+
+// A peer's word on where its messages go from now on; some that are lost, or come again by another
+// way, make room for the resequencer's work.
+static void switch_way(struct world *w, struct wend_reader *r)
+{
+    const uint8_t index = wend_read_u8(r) % INDEXES, way = wend_read_u8(r);
+    const uint8_t kind = wend_read_u8(r), back = wend_read_u8(r), skip = wend_read_u8(r);
+    struct wend_sender *s = &w->senders[index];
+    if (s->remote_index == 0)
+        return;
+    s->counter = s->counter > (skip & 15) ? s->counter - (skip & 15) : s->counter;
+    s->counter += skip >> 4;
+    const struct wend_switch mark = {(enum wend_switch_kind)(kind % 4), s->counter + 1 - back % 8};
+    uint8_t *const to = place(w);
+    wend_switch_write(to + 24, &mark);
+    send_sealed(w, to, wend_data_seal(s, to + 24, WEND_SWITCH_LEN, MTU), way, 0);
+}
+
+static void advance(struct world *w, struct wend_reader *r)
+{
+    w->now += WEND_MS(1) * wend_read_u8(r);
+    if (wend_open_deadline(w->open) <= w->now) {
+        wend_open_expire(w->open, w->now);
+        drain(w);
+        wend_assert(wend_open_deadline(w->open) > w->now);
     }
-    if (damage > 127)
-        to[damage % sealed] ^= damage;
-    deliver(w, to, sealed, way);
+    wend_open_check(w->open);
 }
 
 // What was sealed is for peers; where a peer has our own index and key, it comes back to us.
@@ -248,7 +295,7 @@ static void host_packet(struct world *w, struct wend_reader *r)
     }
     const struct wend_bytes in = {packet, len};
     // Room for all: the packet is taken at once, or after what waited before it.
-    while (wend_seal_packet(w->seal, &vnet, in, 1, &w->out) == WEND_SEAL_FULL) {
+    while (wend_seal_packet(w->seal, &vnet, in, w->now, &w->out) == WEND_SEAL_FULL) {
         wend_assert(w->out.count > 0);
         deliver_out(w, way);
     }
@@ -259,7 +306,7 @@ static void host_packet(struct world *w, struct wend_reader *r)
 static void flush(struct world *w, struct wend_reader *r)
 {
     const uint8_t way = wend_read_u8(r);
-    while (!wend_seal_flush(w->seal, 1, &w->out))
+    while (!wend_seal_flush(w->seal, w->now, &w->out))
         deliver_out(w, way);
     wend_assert(wend_seal_is_flushed(w->seal));
     deliver_out(w, way);
@@ -269,15 +316,17 @@ static void flush(struct world *w, struct wend_reader *r)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct wend_reader r = wend_reader_of((struct wend_bytes){data, size});
-    struct world w = {0};
+    struct world w = {.now = 1};
     start(&w);
     for (int verbs = 0; verbs < 400 && r.left > 0; verbs++) {
-        switch (wend_read_u8(&r) % 5) {
+        switch (wend_read_u8(&r) % 7) {
         case 0: command(&w, &r); break;
         case 1: raw_datagram(&w, &r); break;
         case 2: sealed_datagram(&w, &r); break;
         case 3: host_packet(&w, &r); break;
         case 4: flush(&w, &r); break;
+        case 5: switch_way(&w, &r); break;
+        case 6: advance(&w, &r); break;
         }
     }
     flush(&w, &r);

@@ -135,6 +135,10 @@ class Device:
         text = self._run("ping", "-c", count, "--json", peer, check=check).stdout
         return [json.loads(line) for line in text.splitlines()]
 
+    def prefer(self, peer, kind):
+        """`wend prefer`: which kind of path its packets to a device shall take."""
+        self._run("prefer", peer, kind)
+
     def peer(self, name):
         """What the status says about a peer; None while it does not know it."""
         return next((peer for peer in self.status()["peers"] if peer["name"] == name), None)

@@ -31,7 +31,7 @@ struct plane_slot {
     bool watch_seal, watch_open; // TRAFFIC is to be said
     struct wend_address ipv4;
     struct wend_sender sender;
-    struct wend_plane_path path;
+    struct wend_plane_path path, also;
     uint32_t queue[PLANE_QUEUE];
     size_t queued;
     size_t told; // of them, from the front, as early data
@@ -57,10 +57,12 @@ struct plane {
     uint32_t key_commands;
     uint32_t arrived[PLANE_QUEUE]; // numbers, for a host that answers
     size_t arrived_count;
+    uint32_t path_commands, switches_again;
+    wend_duration hold; // last told
 };
 
 struct plane_out {
-    struct wend_datagram way;
+    struct wend_datagram way, also; // the same bytes; transport NONE: no copy
     uint8_t bytes[128];
     size_t len;
 };
@@ -93,26 +95,31 @@ static inline void plane_seal_command(struct plane *p, const struct wend_command
         assert_int_equal(wend_sender_init(&s->sender, c->key, c->remote_index), 0);
         s->keyed = true;
         s->wanted = s->queued > 0;
+        p->stats[c->slot].next_counter = 0;
         p->key_commands++;
         break;
     case WEND_COMMAND_KEYS_GONE:
         wend_sender_close(&s->sender);
         s->keyed = false;
         break;
-    case WEND_COMMAND_PATH: s->path = c->path; break;
+    case WEND_COMMAND_PATH:
+        s->path = c->path;
+        s->also = c->also;
+        p->path_commands++;
+        break;
     case WEND_COMMAND_FLUSH_DROP:
         p->dropped += (uint32_t)s->queued;
         s->queued = s->told = 0;
         s->wanted = false;
         break;
     case WEND_COMMAND_KEEPALIVE: s->keepalive = true; break;
+    case WEND_COMMAND_SWITCH: p->switches_again++; break;
     case WEND_COMMAND_EARLY_DONE: plane_early_done(p, s, c->count); break;
     case WEND_COMMAND_EARLY_REFUSED:
         p->early_refused += (uint32_t)s->told;
         s->told = 0;
         break;
     case WEND_COMMAND_WATCH: s->watch_seal = true; break;
-    case WEND_COMMAND_SWITCH: break;
     case WEND_COMMAND_HOLD:
     case WEND_COMMAND_RELAY:
     case WEND_COMMAND_NONE: fail_msg("not for the sealing half"); break;
@@ -163,8 +170,8 @@ static inline void plane_open_command(struct plane *p, const struct wend_command
                 plane_forget(&p->keys[i]);
         break;
     case WEND_COMMAND_RELAY: p->relay = c->path; break;
+    case WEND_COMMAND_HOLD: p->hold = c->hold; break;
     case WEND_COMMAND_WATCH: p->slots[c->slot].watch_open = true; break;
-    case WEND_COMMAND_HOLD:
     case WEND_COMMAND_PEER: break;
     case WEND_COMMAND_SWITCH:
     case WEND_COMMAND_EARLY_DONE:
@@ -189,6 +196,25 @@ static inline void plane_write(const struct plane *p, uint32_t slot, uint32_t nu
 static inline bool plane_can_send(const struct plane_slot *s)
 {
     return s->keyed && s->path.transport != WEND_TRANSPORT_NONE;
+}
+
+// The message at `at`, to be sent by `path`; there is room for a relay frame header before it.
+static inline struct wend_datagram plane_by(struct plane *p, uint32_t slot,
+                                            const struct wend_plane_path *path,
+                                            struct wend_bytes message)
+{
+    struct wend_datagram d = {
+        .transport = path->transport, .stream = path->stream, .remote = path->remote};
+
+    if (path->transport != WEND_TRANSPORT_NONE)
+        p->stats[slot].sent_ways[path->channel != 0 ? WEND_WAY_RELAY : WEND_WAY_DIRECT]++;
+    d.bytes = message;
+    if (path->channel != 0) {
+        uint8_t *frame = (uint8_t *)(uintptr_t)message.at - WEND_FRAME_HEADER_LEN;
+        wend_frame_write_header(frame, path->channel);
+        d.bytes = (struct wend_bytes){.at = frame, .len = message.len + WEND_FRAME_HEADER_LEN};
+    }
+    return d;
 }
 
 // What waits for `slot`, told once: it stays in the queue until the node says what became of it.
@@ -216,13 +242,9 @@ static inline void plane_seal_bytes(struct plane *p, uint32_t slot, size_t inner
     const size_t len = wend_data_seal(&s->sender, inner, inner_len, 1400);
 
     assert_true(len > 0);
-    ret->way = (struct wend_datagram){
-        .transport = s->path.transport, .stream = s->path.stream, .remote = s->path.remote};
-    ret->way.bytes = (struct wend_bytes){.at = inner - WEND_DATA_HEADROOM, .len = len};
-    if (s->path.channel != 0) {
-        wend_frame_write_header(ret->bytes, s->path.channel);
-        ret->way.bytes = (struct wend_bytes){.at = ret->bytes, .len = len + WEND_FRAME_HEADER_LEN};
-    }
+    const struct wend_bytes message = {.at = inner - WEND_DATA_HEADROOM, .len = len};
+    ret->way = plane_by(p, slot, &s->path, message);
+    ret->also = plane_by(p, slot, &s->also, message);
 }
 
 // Seals one numbered packet to `slot`; false: no keys or no way, or an older one's fate is not
@@ -238,6 +260,7 @@ static inline bool plane_seal(struct plane *p, uint32_t slot, uint32_t number, w
     plane_seal_bytes(p, slot, PLANE_PACKET, ret);
     p->stats[slot].sent_packets++;
     p->stats[slot].last_sent = now;
+    p->stats[slot].next_counter = s->sender.counter;
     return true;
 }
 
@@ -268,6 +291,24 @@ static inline uint32_t plane_arrived(struct plane *p, struct wend_bytes inner, w
     return number;
 }
 
+// Counts what came by which way, copies too.
+static inline void plane_count(struct plane *p, const struct plane_key *k, bool framed,
+                               uint64_t counter)
+{
+    struct wend_plane_stats *s = &p->stats[k->slot];
+    struct wend_plane_way *way = &s->ways[framed ? WEND_WAY_RELAY : WEND_WAY_DIRECT];
+
+    if (!k->heard) {
+        s->way_index = k->receiver.local_index;
+        memset(s->ways, 0, sizeof s->ways);
+    }
+    if (s->way_index != k->receiver.local_index)
+        return;
+    way->count++;
+    if (counter >= way->highest)
+        way->highest = counter + 1;
+}
+
 // Opens data; returns false when it is not ours: for the node. `ret_notice` may get CONFIRMED.
 static inline bool plane_open(struct plane *p, const struct wend_datagram *in, wend_instant now,
                               struct wend_notice *ret_notice)
@@ -287,7 +328,12 @@ static inline bool plane_open(struct plane *p, const struct wend_datagram *in, w
     if (k == NULL)
         return false;
     memcpy(copy, bytes.at, bytes.len);
-    if (wend_data_open(&k->receiver, copy, bytes.len, &inner) != WEND_DROP_NONE)
+    const enum wend_drop drop = wend_data_open(&k->receiver, copy, bytes.len, &inner);
+    if (drop == WEND_DROP_REPLAYED)
+        p->stats[k->slot].duplicated++;
+    if (drop == WEND_DROP_NONE || drop == WEND_DROP_REPLAYED)
+        plane_count(p, k, framed, wend_get_u64le(bytes.at + 8));
+    if (drop != WEND_DROP_NONE)
         return true;
     if (!k->heard)
         *ret_notice = (struct wend_notice){

@@ -33,6 +33,7 @@ static inline void say(size_t i, size_t to, uint32_t number)
     struct plane_slot *s = &h->plane.slots[v.slot];
     if (s->queued == 0 && plane_seal(&h->plane, v.slot, number, world.now, &out)) {
         host_out(h, &out.way);
+        host_out(h, &out.also);
         hear_plane(h);
         return;
     }

@@ -145,6 +145,19 @@ static void second_follows(void)
         say(1, 0, 200 + k);
 }
 
+// One of them knows a run of the other's that is over, so its initiation is not believed.
+static void one_errs(void)
+{
+    seat(1, 0)->epoch = 4711;
+    both_have_packets();
+}
+
+static void other_errs(void)
+{
+    seat(0, 1)->epoch = 4711;
+    both_have_packets();
+}
+
 // --- leading ---
 
 static void in_child(void (*begin)(void), void (*go)(void), void (*judge)(void))
@@ -247,6 +260,8 @@ static void test_orders_of_both(void **state)
     (void)state;
     explore(5, both_have_packets, judge_both);
     explore(5, second_follows, judge_both);
+    explore(5, one_errs, judge_both);
+    explore(5, other_errs, judge_both);
 }
 
 // --- at random ---
@@ -294,11 +309,13 @@ static void test_wild_networks(void **state)
 {
     const uint32_t seeds = from_environment("WEND_ORDERS_SEEDS", SEEDS);
 
+    void (*const begins[])(void) = {one_has_packets, both_have_packets, one_errs, other_errs};
+
     (void)state;
     for (uint32_t i = 0; i < seeds; i++) {
         const uint8_t seed[32] = {(uint8_t)i, (uint8_t)(i >> 8), (uint8_t)(i >> 16), 7};
         wend_random_init(&chance, seed);
-        in_child(i % 3 == 0 ? one_has_packets : both_have_packets, wild, judge_wild);
+        in_child(begins[i % 4], wild, judge_wild);
         if (!shared->done)
             fail_msg("seed %u", i);
     }

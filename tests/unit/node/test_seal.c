@@ -224,6 +224,7 @@ static void packets_wait_for_keys_and_path(void **state)
         assert_int_equal(give(f, 14, 100 + i), WEND_SEAL_QUEUED);
     expect_notice(f, WEND_NOTICE_WANT, 4);
     expect_no_notice(f);
+    tell_kind(f, WEND_COMMAND_EARLY_REFUSED, 4);
     tell(f, packets_keys(4, 1, 0xa004));
     assert_true(flush(f));
     assert_int_equal(f->out.count, 0);

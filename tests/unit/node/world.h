@@ -60,6 +60,8 @@ struct world {
     uint32_t direct_probes;
     bool (*loses)(const struct flight *f); // NULL: nothing
     bool unchecked;                        // invariants are not walked at each step
+    // What becomes of a datagram on the direct way: so long it takes, or -1: lost. NULL: 10 ms.
+    wend_duration (*fate)(size_t from, size_t to, const struct wend_datagram *d);
 };
 
 static struct world world;
@@ -73,6 +75,8 @@ static inline uint64_t unix_ns(void)
 
 static inline void fly(size_t to, wend_duration delay, const struct wend_datagram *way)
 {
+    if (delay < 0)
+        return;
     assert_true(world.flight_count < FLIGHTS && way->bytes.len <= WEND_DATAGRAM_MAX);
     struct flight *f = &world.flights[world.flight_count++];
     f->at = world.now + delay;
@@ -102,6 +106,8 @@ static inline void host_out(struct host *h, const struct wend_datagram *d)
 {
     struct wend_datagram way = {.transport = d->transport, .remote = h->address, .bytes = d->bytes};
 
+    if (d->transport == WEND_TRANSPORT_NONE)
+        return;
     h->sent++;
     if (d->transport == WEND_TRANSPORT_TCP) {
         assert_int_equal(d->stream, h->stream);
@@ -123,7 +129,7 @@ static inline void host_out(struct host *h, const struct wend_datagram *d)
     for (size_t i = 0; i < HOSTS; i++)
         if (world.hosts[i].up && wend_address_equal(&world.hosts[i].address, &d->remote) &&
             !world.direct_cut)
-            fly(i, TO_PEER, &way);
+            fly(i, world.fate ? world.fate((size_t)(h - world.hosts), i, d) : TO_PEER, &way);
 }
 
 static inline void server_out(const struct wend_datagram *d)
@@ -212,8 +218,10 @@ static inline void flush_queues(struct host *h)
     for (uint32_t slot = 0; slot < PLANE_SLOTS; slot++) {
         struct plane_slot *s = &h->plane.slots[slot];
         size_t done = 0;
+        assert_true(s->told == 0 || !plane_can_send(s)); // the verdict comes first
         while (done < s->queued && plane_seal(&h->plane, slot, s->queue[done], world.now, &out)) {
             host_out(h, &out.way);
+            host_out(h, &out.also);
             done++;
         }
         memmove(s->queue, s->queue + done, (s->queued - done) * sizeof s->queue[0]);

@@ -225,6 +225,103 @@ static void test_better_direct_takes_over(void **state)
     assert_int_equal(chosen(&w), 3);
 }
 
+// An hour of delays that waver around all thresholds.
+static void test_noise_does_not_flap(void **state)
+{
+    struct ways w;
+    uint64_t dice = 3;
+    uint32_t moves = 0;
+
+    (void)state;
+    begin(&w);
+    w.rtt[0] = WEND_MS(60);
+    w.rtt[1] = WEND_MS(80);
+    w.rtt[2] = WEND_MS(80);
+    wend_paths_open_relay(&w.paths, w.now);
+    add(&w, 1);
+    add(&w, 2);
+    for (int i = 0; i < 36000; i++) {
+        for (size_t way = 0; way < 3; way++) {
+            dice = dice * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            w.rtt[way] = WEND_MS(way == 0 ? 45 : 60) + WEND_MS((dice >> 33) % 40);
+        }
+        const uint8_t before = chosen(&w);
+        run_until(&w, w.now + WEND_MS(100));
+        moves += chosen(&w) != before;
+    }
+    print_message("an hour of noise: %u moves\n", moves);
+    assert_true(moves <= 40);
+}
+
+// The chosen path is in doubt, is left, stays left for a time that doubles, and comes back.
+static void test_leave_and_return(void **state)
+{
+    static const wend_duration waits[] = {WEND_S(5), WEND_S(10), WEND_S(20)};
+    struct ways w;
+
+    (void)state;
+    begin(&w);
+    w.rtt[0] = WEND_MS(80);
+    w.rtt[1] = WEND_MS(20);
+    wend_paths_open_relay(&w.paths, w.now);
+    add(&w, 1);
+    run_until(&w, T0 + WEND_S(10));
+    assert_null(wend_paths_spare(&w.paths));
+    for (size_t i = 0; i < 3; i++) {
+        const size_t probes = w.probes;
+        wend_paths_doubt(&w.paths, w.now);
+        drain(&w);
+        assert_int_equal(w.probes, probes + 2); // both at once
+        assert_int_equal(wend_paths_spare(&w.paths)->remote.family, 0);
+        assert_int_equal(chosen(&w), 1);
+        assert_true(wend_paths_leave(&w.paths, false, w.now));
+        assert_int_equal(chosen(&w), 0);
+        assert_null(wend_paths_spare(&w.paths));
+        run_until(&w, w.now + waits[i] - WEND_MS(10));
+        assert_int_equal(chosen(&w), 0);
+        run_until(&w, w.now + WEND_S(2));
+        assert_int_equal(chosen(&w), 1);
+        run_until(&w, w.now + WEND_S(1));
+    }
+    wend_paths_doubt(&w.paths, w.now);
+    wend_paths_trust(&w.paths, w.now);
+    assert_null(wend_paths_spare(&w.paths));
+    assert_int_equal(chosen(&w), 1);
+}
+
+static void test_lossy_waits_for_clean_probes(void **state)
+{
+    struct ways w;
+
+    (void)state;
+    begin(&w);
+    w.rtt[0] = WEND_MS(80);
+    w.rtt[1] = WEND_MS(20);
+    wend_paths_open_relay(&w.paths, w.now);
+    add(&w, 1);
+    run_until(&w, T0 + WEND_S(10));
+    assert_true(wend_paths_leave(&w.paths, true, w.now));
+    run_until(&w, w.now + WEND_S(7)); // 5 s are over, 16 probes are not
+    assert_int_equal(chosen(&w), 0);
+    run_until(&w, w.now + WEND_S(3));
+    assert_int_equal(chosen(&w), 1);
+}
+
+static void test_no_other_way_is_not_left(void **state)
+{
+    struct ways w;
+
+    (void)state;
+    begin(&w);
+    w.rtt[1] = WEND_MS(20);
+    add(&w, 1);
+    run_until(&w, T0 + WEND_S(1));
+    wend_paths_doubt(&w.paths, w.now);
+    assert_null(wend_paths_spare(&w.paths));
+    assert_false(wend_paths_leave(&w.paths, false, w.now));
+    assert_int_equal(chosen(&w), 1);
+}
+
 static void test_carries_on_without_relay(void **state)
 {
     struct ways w;
@@ -293,6 +390,10 @@ int main(void)
         cmocka_unit_test(test_idle_is_quiet_and_wakes),
         cmocka_unit_test(test_faster_relay_wins),
         cmocka_unit_test(test_better_direct_takes_over),
+        cmocka_unit_test(test_noise_does_not_flap),
+        cmocka_unit_test(test_leave_and_return),
+        cmocka_unit_test(test_lossy_waits_for_clean_probes),
+        cmocka_unit_test(test_no_other_way_is_not_left),
         cmocka_unit_test(test_carries_on_without_relay),
         cmocka_unit_test(test_answers_that_do_not_count),
         cmocka_unit_test(test_full),

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+// What came from the peer, told to it: docs/protocol.md section 7.4. The opening half counts what
+// came by each way; this looks at the counters while user packets flow, and reports
+//   every 100 ms when 4 messages or more came, by the way that we send by
+//   at once, by both ways, when messages before the last are missing (50 ms apart at least, 10 ms
+//   while fewer than 10 came in between, and then once more by the way that we send by)
+//   by both ways when a way that carried 8 messages within 200 ms falls silent: after 100, 200 and
+//   400 ms
+// What comes by another class of way than we send by is reported both ways too: ours may be dead.
+#include <string.h>
+
+#include "node/contact.h"
+
+#define LOOK         WEND_MS(50)
+#define LOOK_SOON    WEND_MS(10) // after a gap in a thin stream, in which each message tells much
+#define THIN         10          // messages since the last report
+#define REPORT_EVERY WEND_MS(100)
+#define REPORT_LEAST 4
+#define BUSY_SPAN    WEND_MS(250) // looks are up to 50 ms apart
+#define BUSY_LEAST   8
+#define SILENCES     3
+#define SILENCE      WEND_MS(100)
+#define FLOWS_FOR    WEND_S(1)
+#define GAPS_FOR     WEND_MS(200)
+
+void wend_contact_report_init(struct wend_contact *c)
+{
+    c->report.at = WEND_NEVER;
+    c->switching.at = WEND_NEVER;
+}
+
+// --- sending ---
+
+static void send_report(struct wend_node *n, struct wend_contact *c, bool both)
+{
+    const struct wend_contact_arrival *ways = c->report.ways;
+    const struct wend_way_counters counters = {.index = c->report.index,
+                                               .direct_highest = ways[WEND_WAY_DIRECT].highest,
+                                               .direct_count = ways[WEND_WAY_DIRECT].count,
+                                               .relay_highest = ways[WEND_WAY_RELAY].highest,
+                                               .relay_count = ways[WEND_WAY_RELAY].count};
+    const struct wend_origin way = wend_contact_way_in_use(c), relay = wend_contact_relay_way(c);
+    const struct wend_path *direct = wend_paths_direct(&c->paths);
+    uint8_t body[64];
+    struct wend_writer w = wend_writer_of(body, sizeof body);
+
+    wend_attribute_put_ways(&w, &counters);
+    const struct wend_control head = {
+        .type = WEND_CONTROL_REPORT, .id = ++c->last_id, .attributes = {.at = body, .len = w.len}};
+    if (way.kind != WEND_ORIGIN_NONE)
+        wend_contact_send_control(n, c, &way, &head);
+    if (both && way.kind == WEND_ORIGIN_DIRECT && relay.kind != WEND_ORIGIN_NONE)
+        wend_contact_send_control(n, c, &relay, &head);
+    if (both && way.kind == WEND_ORIGIN_CHANNEL && direct != NULL) {
+        const struct wend_origin other = {
+            .kind = WEND_ORIGIN_DIRECT,
+            .way = {.transport = WEND_TRANSPORT_UDP, .remote = direct->remote}};
+        wend_contact_send_control(n, c, &other, &head);
+    }
+    c->report.sent_at = n->now;
+    c->report.told = ways[WEND_WAY_DIRECT].count + ways[WEND_WAY_RELAY].count;
+    c->report.gap = false;
+}
+
+// --- looking ---
+
+static uint64_t read_counter(const _Atomic uint64_t *at)
+{
+    return atomic_load_explicit(at, memory_order_relaxed);
+}
+
+// How many came by a way lately.
+static uint64_t recent(const struct wend_contact_report *r, uint32_t way, wend_instant now)
+{
+    uint64_t before = r->ways[way].count;
+
+    for (uint32_t back = 0; back < WEND_REPORT_LOOKS; back++) {
+        const uint32_t at = (r->look + WEND_REPORT_LOOKS - back) % WEND_REPORT_LOOKS;
+        if (r->looks[at].at < now - BUSY_SPAN)
+            break;
+        before = r->looks[at].count[way];
+    }
+    return r->ways[way].count - before;
+}
+
+// Returns true when something came by it.
+static bool look_at_way(struct wend_node *n, struct wend_contact *c, uint32_t way)
+{
+    const struct wend_plane_stats *s = &n->stats[c->slot];
+    struct wend_contact_arrival *a = &c->report.ways[way];
+    const uint64_t count = read_counter(&s->ways[way].count);
+    const uint64_t highest = read_counter(&s->ways[way].highest);
+    const wend_instant last = atomic_load_explicit(&s->last_any_received, memory_order_relaxed);
+
+    if (count == a->count)
+        return false;
+    if (highest - a->highest > count - a->count)
+        c->report.gap = true;
+    a->count = count;
+    a->highest = highest;
+    a->at = last < n->now ? last : n->now;
+    a->silences = 0;
+    a->busy = recent(&c->report, way, n->now) >= BUSY_LEAST;
+    c->report.latest = (uint8_t)way;
+    return true;
+}
+
+static wend_duration silence_of(const struct wend_contact_arrival *a)
+{
+    return SILENCE << a->silences;
+}
+
+// Returns true when its silence is to be reported (again).
+static bool falls_silent(struct wend_contact_arrival *a, wend_instant now)
+{
+    bool says = false;
+
+    while (a->busy && a->silences < SILENCES && now - a->at >= silence_of(a)) {
+        a->silences++;
+        says = true;
+    }
+    return says;
+}
+
+static void remember_look(struct wend_contact_report *r, wend_instant now)
+{
+    r->look = (uint8_t)((r->look + 1) % WEND_REPORT_LOOKS);
+    r->looks[r->look].at = now;
+    for (uint32_t way = 0; way < WEND_WAYS; way++)
+        r->looks[r->look].count[way] = r->ways[way].count;
+}
+
+static void take_pair(struct wend_contact_report *r, uint32_t index)
+{
+    if (r->index == index)
+        return;
+    r->index = index;
+    r->told = 0;
+    r->gap = false;
+    memset(r->ways, 0, sizeof r->ways);
+    memset(r->looks, 0, sizeof r->looks);
+}
+
+static void plan(struct wend_contact *c, wend_instant now)
+{
+    struct wend_contact_report *r = &c->report;
+    const wend_instant heard = r->ways[0].at > r->ways[1].at ? r->ways[0].at : r->ways[1].at;
+    const bool flows = now - heard < FLOWS_FOR || now - c->health.grew < FLOWS_FOR;
+
+    r->at = flows ? now + (r->gaps_until > now ? LOOK_SOON : LOOK) : WEND_NEVER;
+    for (uint32_t way = 0; way < WEND_WAYS; way++) {
+        const struct wend_contact_arrival *a = &r->ways[way];
+        if (a->busy && a->silences < SILENCES)
+            r->at = wend_instant_min(r->at, a->at + silence_of(a));
+    }
+}
+
+static void look(struct wend_node *n, struct wend_contact *c)
+{
+    struct wend_contact_report *r = &c->report;
+    const struct wend_plane_stats *s = &n->stats[c->slot];
+    bool silent = false;
+
+    take_pair(r, atomic_load_explicit(&s->way_index, memory_order_relaxed));
+    for (uint32_t way = 0; way < WEND_WAYS; way++)
+        if (!look_at_way(n, c, way) && falls_silent(&r->ways[way], n->now))
+            silent = true;
+    remember_look(r, n->now);
+    const uint64_t fresh = r->ways[0].count + r->ways[1].count - r->told;
+    const bool thin = fresh < THIN;
+    const bool gap = r->gap && n->now - r->sent_at >= (thin ? LOOK_SOON : LOOK);
+    const bool regular = fresh >= REPORT_LEAST && n->now - r->sent_at >= REPORT_EVERY;
+    const bool crossed =
+        (r->latest == WEND_WAY_DIRECT) != (wend_contact_way_in_use(c).kind == WEND_ORIGIN_DIRECT);
+    if (r->gap && thin)
+        r->gaps_until = n->now + GAPS_FOR;
+    const bool both = silent || gap;
+    if (r->index == 0 || c->sending == 0 || !(both || regular || r->again))
+        return;
+    r->again = gap && thin; // whatever loses messages may lose this one
+    send_report(n, c, both || crossed);
+}
+
+void wend_contact_report_tick(struct wend_node *n, struct wend_contact *c)
+{
+    if (n->stats != NULL)
+        look(n, c);
+    wend_contact_judge(n, c);
+    if (n->stats != NULL)
+        plan(c, n->now);
+}
+
+wend_instant wend_contact_report_deadline(const struct wend_contact *c)
+{
+    return wend_instant_min(wend_instant_min(c->report.at, c->switching.at),
+                            wend_health_deadline(&c->health));
+}
