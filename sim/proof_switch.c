@@ -7,13 +7,13 @@
 // changes its way on its own.
 #include <inttypes.h>
 
+#include "node/contact.h"
 #include "proof.h"
 
 #define WANTED 10000 // of each kind
 #define FAST   WEND_S(6)
 #define LASTS  WEND_S(8)
 #define SLACK  WEND_MS(1)
-#define PORT   41641
 
 struct tally {
     uint64_t to_direct, to_relay, across, packets;
@@ -133,20 +133,28 @@ static void make(struct sim_proof *p, uint64_t seed, bool across)
 
 // --- the changes ---
 
-// The sealing half alone is told: which of the direct paths is better is not the node's owner's
-// business.
+// A node chooses among direct paths by their delay alone. Here its choice is made for it, and kept:
+// all that follows from it is its own.
 static void take_other_family(struct sim_proof *p, struct sim_device *d)
 {
-    const bool six = p->ledger.ways[d->index].now.remote.family != WEND_FAMILY_IPV6;
-    struct wend_command c = {.kind = WEND_COMMAND_PATH,
-                             .slot = (uint32_t)d->slots[1 - d->index],
-                             .path = {.transport = WEND_TRANSPORT_UDP}};
+    struct wend_contact *c = wend_contact_of(d->node, (uint32_t)d->slots[1 - d->index]);
 
-    c.path.remote = sim_device_address(p->world, &p->world->devices[1 - d->index],
-                                       six ? WEND_FAMILY_IPV6 : WEND_FAMILY_IPV4);
-    c.path.remote.port = PORT;
-    sim_ledger_command(&p->ledger, d->index, &c);
-    wend_assert(wend_seal_command(d->seal, &c) == 0);
+    if (c == NULL || c->paths.chosen >= c->paths.used)
+        return;
+    const enum wend_family family = c->paths.path[c->paths.chosen].remote.family;
+    uint32_t other = 0;
+    while (other < c->paths.used && (c->paths.path[other].remote.family == family ||
+                                     !wend_prober_is_up(&c->paths.path[other].prober)))
+        other++;
+    if (other == c->paths.used)
+        return;
+    d->node->now = p->world->now;
+    c->paths.chosen = other;
+    c->paths.chosen_at = p->world->now;
+    c->paths.direct_taste.until = p->world->now + LASTS;
+    c->paths.doubted = false;
+    c->paths.generation++;
+    wend_contact_settle(d->node, c);
 }
 
 static void change(struct sim_proof *p, uint16_t device)

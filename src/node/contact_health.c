@@ -198,11 +198,14 @@ void wend_contact_switched(struct wend_node *n, struct wend_contact *c,
 // --- Hold ---
 
 // The peer may move between any two ways that live: packets are held for twice the difference of
-// their one-way times, taken as half the round trips.
+// their one-way times, taken as half the round trips. 0: not known, as long as that of the relay
+// is not, by which the first packets came.
 static wend_duration hold_of(const struct wend_paths *p)
 {
     wend_duration least = 0, most = 0;
 
+    if (p->relay_open && p->path[WEND_PATHS_RELAY].prober.rtt == 0)
+        return 0;
     for (uint32_t i = 0; i <= WEND_PATHS_RELAY; i++) {
         const struct wend_prober *prober = &p->path[i].prober;
         if (!wend_prober_is_up(prober) || prober->rtt == 0)
