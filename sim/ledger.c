@@ -103,30 +103,23 @@ static bool same_way(const struct wend_plane_path *a, const struct wend_plane_pa
     return a->channel == b->channel && wend_address_equal(&a->remote, &b->remote);
 }
 
-void sim_ledger_run(struct sim_ledger *l, uint16_t device, const struct wend_seal_run *run)
-{
-    if (device >= SIM_LEDGER_DEVICES)
-        return;
-    struct sim_ledger_way *w = &l->ways[device];
-    if (same_way(&w->now, &run->path))
-        return;
-    if (w->now.transport != WEND_TRANSPORT_NONE) {
-        w->to_direct += w->now.channel != 0 && run->path.channel == 0;
-        w->to_relay += w->now.channel == 0 && run->path.channel != 0;
-        w->across += w->now.channel == 0 && run->path.channel == 0;
-    }
-    w->now = run->path;
-}
-
 void sim_ledger_command(struct sim_ledger *l, uint16_t device, const struct wend_command *c)
 {
     if (device >= SIM_LEDGER_DEVICES || c->kind != WEND_COMMAND_PATH ||
         c->path.transport == WEND_TRANSPORT_NONE)
         return;
-    if (c->path.channel != 0)
-        l->ways[device].relay = c->path;
+    struct sim_ledger_way *w = &l->ways[device];
+    const bool was_relay = w->now.channel != 0, is_relay = c->path.channel != 0;
+    if (w->now.transport != WEND_TRANSPORT_NONE && !same_way(&w->now, &c->path)) {
+        w->to_direct += was_relay && !is_relay;
+        w->to_relay += !was_relay && is_relay;
+        w->across += !was_relay && !is_relay;
+    }
+    w->now = c->path;
+    if (is_relay)
+        w->relay = c->path;
     else
-        l->ways[device].direct = c->path;
+        w->direct = c->path;
 }
 
 void sim_ledger_datagram(struct sim_ledger *l, uint16_t device, bool to_server)

@@ -34,10 +34,10 @@ struct sim_ledger_message {
     wend_instant came;
 };
 
-// Where a device's user packets to the other one go.
+// Where the sealing half of a device was told to send packets to the other one.
 struct sim_ledger_way {
-    struct wend_plane_path now;           // of the last one
-    struct wend_plane_path relay, direct; // as its node commanded last
+    struct wend_plane_path now;
+    struct wend_plane_path relay, direct; // the last ones
     uint32_t to_direct, to_relay, across; // changes: from relay, from direct, between direct ones
 };
 
@@ -61,7 +61,6 @@ void sim_ledger_delivered(struct sim_ledger *l, uint32_t flow, uint32_t number, 
                           bool by_direct, wend_instant now);
 // For those that were not delivered: whether their datagram came to the flow's other end, `device`.
 void sim_ledger_settle(struct sim_ledger *l, uint32_t flow, uint16_t device);
-void sim_ledger_run(struct sim_ledger *l, uint16_t device, const struct wend_seal_run *run);
 void sim_ledger_command(struct sim_ledger *l, uint16_t device, const struct wend_command *c);
 void sim_ledger_datagram(struct sim_ledger *l, uint16_t device, bool to_server);
 void sim_ledger_from_server(struct sim_ledger *l, uint16_t device);

@@ -81,23 +81,24 @@ static void play_one(struct sim_proof *p, uint64_t seed, enum trouble trouble)
     (void)sim_proof_run(p, at + WEND_S(4));
     const wend_duration took = measure(p, trouble, SIM_BEGIN + at);
     const wend_duration bound = WITHIN + sim_proof_round_trip(&p->scenario, true);
-    sim_samples_add(&times, took == WEND_NEVER ? took : took - bound);
+    sim_samples_add(&times, took == WEND_NEVER ? took : took - bound, seed);
     sim_proof_end(p);
 }
 
 static void play(struct sim_proof *p, enum trouble trouble, const char *what)
 {
-    times.count = times.missing = 0;
+    sim_samples_clear(&times);
     for (uint64_t seed = 0; seed < SEEDS; seed++)
         if (sim_proof_wants(p, seed))
             play_one(p, seed, trouble);
     sim_samples_sort(&times);
     sim_proof_row(p, sim_samples_part(&times, 0.99) <= 0,
                   (const char *[]){what, "300 ms + 1 relay RTT until the relay carries, p99"},
-                  "p99 %+.0f ms against it, worst %+.0f, median %+.0f, of %u seeds; %u not in 4 s",
+                  "p99 %+.0f ms against it, worst %+.0f (seed %llu), median %+.0f, of %u seeds; %u "
+                  "not in 4 s",
                   sim_ms(sim_samples_part(&times, 0.99)), sim_ms(sim_samples_part(&times, 1)),
-                  sim_ms(sim_samples_part(&times, 0.5)), times.count + times.missing,
-                  times.missing);
+                  (unsigned long long)times.seed, sim_ms(sim_samples_part(&times, 0.5)),
+                  times.count + times.missing, times.missing);
 }
 
 void sim_proof_fail(struct sim_proof *p)

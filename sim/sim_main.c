@@ -156,7 +156,7 @@ static void help(void)
         "  --trace          every decision as it is made\n"
         "  --jobs N         processes (1)\n"
         "  --devices N      in a random world (2), up to %d\n"
-        "  --servers N      in a random world (1), up to %d\n"
+        "  --servers N      in a random world (1), up to %u\n"
         "  --twice          each seed twice, comparing (every hundredth, and red ones)\n"
         "  --check N        the machines check themselves every N steps (never)\n"
         "  --check-seeds N  and at the end of every Nth seed (16)\n"

@@ -72,8 +72,6 @@ void sim_device_send_runs(struct sim_world *w, struct sim_device *d, struct wend
                                     .local = run->path.local,
                                     .remote = run->path.remote};
         note_way(w, d, run);
-        if (w->options.ledger != NULL)
-            sim_ledger_run(w->options.ledger, d->index, run);
         for (size_t at = 0; at < run->len; at += run->segment_len) {
             const size_t left = run->len - at;
             way.bytes.at = out->at + run->offset + at;
