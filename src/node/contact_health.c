@@ -197,24 +197,29 @@ void wend_contact_switched(struct wend_node *n, struct wend_contact *c,
 
 // --- Hold ---
 
-// The relay's round trip; before its first probe is answered, what both sides measured to it, or,
-// if one has not, so much that the longest hold follows.
-static wend_duration relay_rtt(const struct wend_node *n, const struct wend_contact *c)
+// The relay's round trip. Before its first probe is answered: what both sides measured to it, or,
+// if one has not, so much that the longest hold follows; so also on a stream, which stands still
+// after a loss. A relay that is gone counts on: what it took may still be under way.
+static wend_duration relay_rtt(const struct wend_node *n, struct wend_contact *c)
 {
     const struct wend_prober *prober = &c->paths.path[WEND_PATHS_RELAY].prober;
     const wend_duration ours = n->leg_made ? wend_leg_rtt_least(&n->leg) : 0;
 
     if (c->channel == 0)
-        return 0;
-    if (wend_prober_is_up(prober) && prober->rtt > 0)
-        return prober->rtt;
-    return ours > 0 && c->their_server_rtt > 0 ? ours + c->their_server_rtt : WEND_S(1);
+        return c->relay_rtt;
+    if (n->route.transport != WEND_TRANSPORT_UDP)
+        c->relay_rtt = WEND_S(1);
+    else if (wend_prober_is_up(prober) && prober->rtt > 0)
+        c->relay_rtt = prober->rtt;
+    else
+        c->relay_rtt = ours > 0 && c->their_server_rtt > 0 ? ours + c->their_server_rtt : WEND_S(1);
+    return c->relay_rtt;
 }
 
 // The peer may move between any two ways that live: packets are held for twice the difference of
 // their one-way times, taken as half the round trips. Until we have tried one, a direct path may
 // take no time at all. 0: nothing is known.
-static wend_duration hold_of(const struct wend_node *n, const struct wend_contact *c,
+static wend_duration hold_of(const struct wend_node *n, struct wend_contact *c,
                              wend_duration *ret_relay)
 {
     const wend_duration relay = relay_rtt(n, c);
