@@ -203,8 +203,9 @@ static wend_duration hold_of(const struct wend_paths *p)
 {
     wend_duration least = 0, most = 0;
 
-    for (uint32_t i = 0; i <= WEND_PATHS_RELAY; i++) {
-        const struct wend_prober *prober = &p->path[i].prober;
+    for (uint32_t i = 0; i <= p->used; i++) {
+        const uint32_t at = i < p->used ? i : WEND_PATHS_RELAY;
+        const struct wend_prober *prober = &p->path[at].prober;
         if (!wend_prober_is_up(prober) || prober->rtt == 0)
             continue;
         if (least == 0 || prober->rtt < least)
