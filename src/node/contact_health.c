@@ -225,7 +225,7 @@ static wend_duration hold_of(const struct wend_node *n, struct wend_contact *c,
     const wend_duration relay = relay_rtt(n, c);
     wend_duration least = 0, most = 0;
 
-    for (uint32_t i = 0; i < WEND_PATHS_RELAY; i++) {
+    for (uint32_t i = 0; i < c->paths.used; i++) {
         const struct wend_prober *prober = &c->paths.path[i].prober;
         if (!wend_prober_is_up(prober) || prober->rtt == 0)
             continue;
