@@ -22,6 +22,8 @@ struct sim_place {
     bool ipv4, ipv6;
     struct wend_sim_link up, down; // between its site and the internet
     wend_duration far;             // core delay to every server; to other sites: see scenario
+    bool apart; // IPv6 by a second interface, in a site of its own without a box,
+    struct wend_sim_link apart_up, apart_down; // and no server is reached over it
 };
 
 struct sim_flow_plan {
@@ -97,6 +99,9 @@ const char *sim_scenario_text(size_t index);
 // In words.
 void sim_scenario_print(const struct sim_scenario *s, FILE *out);
 const char *sim_fault_name(enum sim_fault_kind kind);
+
+// By how much the relay's one-way time is longer than the direct one's, at most.
+wend_duration sim_scenario_detour(const struct sim_scenario *s, uint16_t a, uint16_t b);
 
 // The way two devices of a scenario should end up with when nothing is wrong (any more).
 enum sim_best sim_scenario_best(const struct sim_scenario *s, uint16_t a, uint16_t b);
