@@ -25,7 +25,6 @@
 #include "node/open.h"
 #include "node/seal.h"
 #include "packet.h"
-#include "pieces.h"
 #include "relay/relay.h"
 #include "scenario.h"
 #include "stats.h"
@@ -171,7 +170,6 @@ struct sim_world {
     struct sim_device devices[SIM_DEVICES_MAX];
     struct sim_server servers[SIM_SERVERS_MAX];
     struct sim_flow flows[SIM_FLOWS_MAX];
-    struct sim_pieces pieces;
     uint32_t flow_count;
     uint8_t out_bytes[SIM_OUT_LEN];
     struct wend_seal_out out; // empty between calls

@@ -276,9 +276,6 @@ void sim_world_delivered(struct sim_world *w, struct sim_device *d, struct wend_
 {
     struct sim_packet p;
 
-    packet = sim_pieces_take(&w->pieces, d->index, packet);
-    if (packet.len == 0)
-        return;
     if (!sim_packet_read(packet, &p)) {
         sim_world_fail(w, "device %u got %zu bytes that are no packet of a user", d->index,
                        packet.len);
