@@ -380,11 +380,22 @@ static enum wend_hold_verdict accept_fresh(struct wend_hold_pool *p, struct wend
     return accept_in_sequence(p, h, m, now);
 }
 
+// A BOTH that was overtaken still says what follows, unless a newer switch has ended it already.
+static void heed_late_both(struct wend_hold *h, const struct wend_hold_message *m, wend_instant now)
+{
+    if (m->mark.kind != WEND_SWITCH_BOTH || m->pair != h->at.pair ||
+        wend_hold_is_before(mark_of(m), h->left))
+        return;
+    start_sequence(h, (struct wend_hold_place){0}, hold_time(h), now + WEND_HOLD_BOTH);
+}
+
 static enum wend_hold_verdict accept_in_none(struct wend_hold_pool *p, struct wend_hold *h,
                                              const struct wend_hold_message *m, wend_instant now)
 {
-    if (wend_hold_is_before(place_of(m), h->at))
+    if (wend_hold_is_before(place_of(m), h->at)) {
+        heed_late_both(h, m, now);
         return straggle(h, m);
+    }
     if (m->pair > h->at.pair)
         return accept_fresh(p, h, m, now);
     if (m->mark.kind == WEND_SWITCH_BOTH)
