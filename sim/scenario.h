@@ -22,6 +22,8 @@ struct sim_place {
     bool ipv4, ipv6;
     struct wend_sim_link up, down; // between its site and the internet
     wend_duration far;             // core delay to every server; to other sites: see scenario
+    bool apart; // IPv6 by a second interface, in a site of its own without a box,
+    struct wend_sim_link apart_up, apart_down; // and no server is reached over it
 };
 
 struct sim_flow_plan {

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proof.h"
 #include "run.h"
 
 #define JOBS_MAX 64
@@ -27,10 +28,21 @@ static struct sim_run_config config = {
     .check_every = 16,
 };
 static uint64_t jobs = 1;
-static bool replay, quiet;
+static bool replay, quiet, prove, rate;
+static struct sim_proof proof = {.seed = SIM_EVERY_SEED};
+
+// Worlds a second of one core that are wanted, docs/architecture.md.
+#ifdef WEND_SIM_CHEAP
+#define RATE_WANTED 1000
+#else
+#define RATE_WANTED 250
+#endif
 
 // --- a broken invariant ---
 
+// Prints in a signal handler, of a process that is lost: what helps to find the fault is worth the
+// risk that it hangs.
+// NOLINTBEGIN(bugprone-signal-handler)
 static void on_crash(int number)
 {
     const struct sim_scenario *s = world.scenario;
@@ -47,6 +59,7 @@ static void on_crash(int number)
     fflush(stdout);
     _exit(1);
 }
+// NOLINTEND(bugprone-signal-handler)
 
 static void watch_crashes(void)
 {
@@ -97,7 +110,7 @@ static _Noreturn void work(int fd, uint32_t first)
 // Returns whether all of them came to their end.
 static bool run_jobs(void)
 {
-    int fds[JOBS_MAX];
+    int fds[JOBS_MAX] = {0};
     pid_t children[JOBS_MAX];
     bool good = true;
 
@@ -142,7 +155,7 @@ static void help(void)
         "  --replay SEED    one world; a red one ends with its last decisions\n"
         "  --trace          every decision as it is made\n"
         "  --jobs N         processes (1)\n"
-        "  --devices N      in a random world (2), up to %u\n"
+        "  --devices N      in a random world (2), up to %d\n"
         "  --servers N      in a random world (1), up to %u\n"
         "  --twice          each seed twice, comparing (every hundredth, and red ones)\n"
         "  --check N        the machines check themselves every N steps (never)\n"
@@ -151,9 +164,14 @@ static void help(void)
         "                   links keep it, 0 nowhere (0)\n"
         "  --bound S        seconds to talk again after all is mended (30)\n"
         "  --hashes         print each world's\n"
-        "  --quiet          no table\n\nscenarios:\n",
+        "  --quiet          no table\n"
+        "  --proof[=FAMILY] instead: what is promised about paths, a JSON object a line; with\n"
+        "                   --replay only that seed of the family\n"
+        "  --rate           instead: worlds a second, as such an object\n\nscenarios:\n",
         SIM_DEVICES_MAX, (unsigned)SIM_SERVERS_MAX);
     list();
+    printf("\nfamilies: ");
+    sim_proof_list(stdout);
 }
 
 static uint64_t number_of(const char *text, uint64_t most)
@@ -184,6 +202,8 @@ enum {
     OPTION_BOUND,
     OPTION_HASHES,
     OPTION_QUIET,
+    OPTION_PROOF,
+    OPTION_RATE,
     OPTION_HELP,
 };
 
@@ -202,6 +222,8 @@ static const struct option options[] = {{"seeds", 1, NULL, OPTION_SEEDS},
                                         {"bound", 1, NULL, OPTION_BOUND},
                                         {"hashes", 0, NULL, OPTION_HASHES},
                                         {"quiet", 0, NULL, OPTION_QUIET},
+                                        {"proof", 2, NULL, OPTION_PROOF},
+                                        {"rate", 0, NULL, OPTION_RATE},
                                         {"help", 0, NULL, OPTION_HELP},
                                         {0}};
 
@@ -228,6 +250,11 @@ static void set(int option)
     case OPTION_BOUND: config.options.bound = WEND_S((int64_t)number_of(optarg, 1000000)); break;
     case OPTION_HASHES: config.hashes = true; break;
     case OPTION_QUIET: quiet = true; break;
+    case OPTION_PROOF:
+        prove = true;
+        proof.only = optarg;
+        break;
+    case OPTION_RATE: rate = true; break;
     case OPTION_HELP: help(); exit(0);
     default: exit(2);
     }
@@ -259,12 +286,26 @@ static void tell_reds(void)
     }
 }
 
+static int run_proof(void)
+{
+    proof.world = &world;
+    proof.out = stdout;
+    proof.print = config.options.print;
+    if (replay)
+        proof.seed = config.from;
+    const bool met = rate ? sim_proof_rate(&proof, RATE_WANTED) : sim_proof_play(&proof);
+    sim_world_close(&world);
+    return met ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     bool good = true;
 
     read_arguments(argc, argv);
     watch_crashes();
+    if (prove || rate)
+        return run_proof();
     if (jobs > 1 && config.count > 1) {
         good = run_jobs();
     } else if (!sim_run(&world, &config, &result)) {

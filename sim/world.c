@@ -78,6 +78,8 @@ void sim_world_begin(struct sim_world *w, const struct sim_scenario *s,
     wend_seal_out_clear(&w->out);
     sim_trace_begin(&w->trace, s->seed, options->print);
     sim_stats_begin(&w->stats);
+    if (options->ledger != NULL)
+        sim_ledger_begin(options->ledger);
     wend_heap_init(&w->timers, w->timer_entries, actors);
     begin_machines(w);
     w->flow_count = s->flow_count;

@@ -20,6 +20,7 @@
 #include "arena.h"
 #include "base/heap.h"
 #include "draw.h"
+#include "ledger.h"
 #include "node/node.h"
 #include "node/open.h"
 #include "node/seal.h"
@@ -70,6 +71,7 @@ struct sim_device {
     wend_instant tells;    // its node learns of changed interfaces; WEND_NEVER: nothing changed
     uint32_t host, interface;
     uint32_t site, top;  // the site it is in, and that one's which hangs on the internet
+    uint32_t apart;      // the site of its IPv6 addresses, if that is another
     uint32_t generation; // of its addresses
     uint32_t site_moves; // of its NAT's
     bool interface_down;
@@ -135,8 +137,9 @@ struct sim_flow {
 };
 
 struct sim_options {
-    FILE *print;          // trace; NULL: none
-    uint32_t check_every; // steps between the machines' own checks; 0: at the end only
+    FILE *print;               // trace; NULL: none
+    struct sim_ledger *ledger; // of every packet; NULL: none
+    uint32_t check_every;      // steps between the machines' own checks; 0: at the end only
     bool check_end;
     uint32_t order; // packets of a flow keep theirs: 1 where nothing is lost, 2 where links do; 0:
                     // may not

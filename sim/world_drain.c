@@ -34,6 +34,8 @@ static void send_datagram(struct sim_world *w, struct sim_device *d,
                                           .len = (uint32_t)out->bytes.len,
                                           .address = out->remote});
     sim_watch_sent(w, d, out, user);
+    if (w->options.ledger != NULL)
+        sim_ledger_datagram(w->options.ledger, d->index, out->remote.port == SIM_PORT);
     if (out->transport == WEND_TRANSPORT_UDP) {
         struct wend_datagram way = *out;
         way.local.port = (uint16_t)d->udp_port;
@@ -121,6 +123,8 @@ bool sim_device_open(struct sim_world *w, struct sim_device *d, const struct wen
         return false;
     wend_assert(len <= sizeof bytes);
     memcpy(bytes, in->bytes.at, len);
+    if (w->options.ledger != NULL)
+        sim_ledger_came(w->options.ledger, d->index, in->bytes, w->now);
     const enum wend_open_verdict verdict = wend_open_datagram(d->open, in, bytes, len, w->now);
     switch (verdict) {
     case WEND_OPEN_NODE: return false;
@@ -177,6 +181,8 @@ static void seal_commands(struct sim_world *w, struct sim_device *d)
 
     while (wend_node_next_seal_command(d->node, &c)) {
         note_command(w, d, &c, 0);
+        if (w->options.ledger != NULL)
+            sim_ledger_command(w->options.ledger, d->index, &c);
         wend_assert(wend_seal_command(d->seal, &c) == 0);
     }
 }

@@ -95,6 +95,9 @@ static void hand_over(struct sim_world *w, struct sim_flow *f, struct wend_bytes
         w->stats.refused++;
     }
     note(w, f, f->sent - 1, what);
+    if (w->options.ledger != NULL)
+        sim_ledger_sent(w->options.ledger, f->actor.index, packet.len, what != SIM_PACKET_REFUSED,
+                        w->now, &w->out);
     sim_device_send_runs(w, d, &w->out);
 }
 
@@ -289,6 +292,8 @@ void sim_world_delivered(struct sim_world *w, struct sim_device *d, struct wend_
     w->stats.delivered++;
     f->fresh = f->fresh || p.number >= f->since;
     book_way(w, f, d);
+    if (w->options.ledger != NULL)
+        sim_ledger_delivered(w->options.ledger, p.flow, p.number, d->index, f->by_direct, w->now);
     book_delay(w, f, w->now - p.sent);
     book_switches(w, f, w->now - p.sent, behind);
     answer(w, f);

@@ -14,9 +14,11 @@
 
 static bool is_clear(const struct wend_sim_link *l)
 {
-    static const struct wend_sim_link none;
+    const struct wend_link_config *c = &l->link;
 
-    return memcmp(l, &none, sizeof none) == 0;
+    return c->delay == 0 && c->jitter == 0 && c->loss_ppm == 0 && c->burst_enter_ppm == 0 &&
+           c->reorder_ppm == 0 && c->duplicate_ppm == 0 && c->rate_bps == 0 && c->mtu_bytes == 0 &&
+           !l->overtake && !l->drop_fragments;
 }
 
 struct wend_address sim_place_public(uint16_t device, uint32_t generation)
@@ -91,6 +93,24 @@ static uint32_t add_site(struct sim_world *w, uint16_t device)
     return index;
 }
 
+static void add_apart(struct sim_world *w, struct sim_device *d)
+{
+    const struct sim_place *p = place_of(w, d->index);
+    const struct wend_sim_site site = {.up = &p->apart_up, .down = &p->apart_down};
+    static const struct wend_sim_link lan;
+
+    d->apart = wend_sim_net_add_site(w->net, &site);
+    wend_sim_net_cut(w->net, d->apart, WEND_SIM_INTERNET, true);
+    wend_sim_net_cut(w->net, WEND_SIM_INTERNET, d->apart, true);
+    const struct wend_sim_interface interface = {
+        .site = d->apart,
+        .ipv6 = sim_device_address(w, d, WEND_FAMILY_IPV6),
+        .up = &lan,
+        .down = &lan,
+    };
+    (void)wend_sim_net_add_interface(w->net, d->host, &interface);
+}
+
 static void add_device(struct sim_world *w, uint16_t index)
 {
     struct sim_device *d = &w->devices[index];
@@ -100,14 +120,19 @@ static void add_device(struct sim_world *w, uint16_t index)
     d->site = owner == index ? add_site(w, index) : w->devices[owner].site;
     d->top = w->devices[owner].top;
     d->host = wend_sim_net_add_host(w->net);
-    const struct wend_sim_interface interface = {
+    struct wend_sim_interface interface = {
         .site = d->site,
         .ipv4 = sim_device_address(w, d, WEND_FAMILY_IPV4),
         .ipv6 = sim_device_address(w, d, WEND_FAMILY_IPV6),
         .up = &lan,
         .down = &lan,
     };
+    const bool apart = place_of(w, index)->apart;
+    if (apart)
+        interface.ipv6 = (struct wend_address){0};
     d->interface = wend_sim_net_add_interface(w->net, d->host, &interface);
+    if (apart)
+        add_apart(w, d);
 }
 
 static void add_server(struct sim_world *w, uint16_t index)
@@ -125,9 +150,9 @@ void sim_world_build_net(struct sim_world *w)
 {
     const uint32_t devices = w->scenario->device_count, servers = w->scenario->server_count;
     const struct wend_sim_limits limits = {
-        .sites = 2 * devices + 2,
+        .sites = 3 * devices + 2,
         .hosts = devices + servers,
-        .interfaces = devices + servers,
+        .interfaces = 2 * devices + servers,
         .cells = 1024 + 256 * devices,
         .mappings = 256 + 128 * devices,
         .sessions = 512 + 512 * devices,
@@ -168,6 +193,8 @@ static void to_server(struct sim_world *w, struct sim_server *s, const struct we
 
 static void to_device(struct sim_world *w, struct sim_device *d, const struct wend_sim_delivery *e)
 {
+    if (w->options.ledger != NULL && e->way.remote.port == SIM_PORT)
+        sim_ledger_from_server(w->options.ledger, d->index);
     switch (e->kind) {
     case WEND_SIM_DATAGRAM:
     case WEND_SIM_STREAM_MESSAGE: sim_device_receive(w, d, &e->way); break;

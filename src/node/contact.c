@@ -307,7 +307,7 @@ static void expire(struct wend_node *n, struct wend_contact *c)
     report(n, c);
     if (c->tick_at <= n->now)
         tick(n, c);
-    else if (wend_contact_report_deadline(c) <= n->now)
+    else if (!n->isolated && wend_contact_report_deadline(c) <= n->now)
         wend_contact_report_tick(n, c);
     wend_session_expire(&c->session, n->now);
     wend_contact_take_events(n, c);

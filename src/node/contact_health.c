@@ -219,12 +219,13 @@ static wend_duration relay_rtt(const struct wend_node *n, struct wend_contact *c
 // The peer may move between any two ways that live: packets are held for twice the difference of
 // their one-way times, taken as half the round trips. Until we have tried one, a direct path may
 // take no time at all. 0: nothing is known.
-static wend_duration hold_of(const struct wend_node *n, struct wend_contact *c)
+static wend_duration hold_of(const struct wend_node *n, struct wend_contact *c,
+                             wend_duration *ret_relay)
 {
     const wend_duration relay = relay_rtt(n, c);
     wend_duration least = 0, most = 0;
 
-    for (uint32_t i = 0; i < WEND_PATHS_RELAY; i++) {
+    for (uint32_t i = 0; i < c->paths.used; i++) {
         const struct wend_prober *prober = &c->paths.path[i].prober;
         if (!wend_prober_is_up(prober) || prober->rtt == 0)
             continue;
@@ -233,6 +234,7 @@ static wend_duration hold_of(const struct wend_node *n, struct wend_contact *c)
         if (prober->rtt > most)
             most = prober->rtt;
     }
+    *ret_relay = HOLD_SLACK + (most > relay ? most - relay : 0);
     if (relay > most)
         most = relay;
     else if (relay > 0 && relay < least)
@@ -241,14 +243,21 @@ static wend_duration hold_of(const struct wend_node *n, struct wend_contact *c)
     return most == 0 ? 0 : hold < HOLD_MAX ? hold : HOLD_MAX;
 }
 
+static bool is_near(wend_duration a, wend_duration b)
+{
+    return (a > b ? a - b : b - a) <= HOLD_STEP;
+}
+
 void wend_contact_tell_hold(struct wend_node *n, struct wend_contact *c)
 {
-    const wend_duration hold = hold_of(n, c);
-    const wend_duration change = hold > c->told_hold ? hold - c->told_hold : c->told_hold - hold;
+    wend_duration relay;
+    const wend_duration hold = hold_of(n, c, &relay);
 
-    if (hold == 0 || change <= HOLD_STEP)
+    if (hold == 0 || (is_near(hold, c->told_hold) && is_near(relay, c->told_hold_relay)))
         return;
     c->told_hold = hold;
+    c->told_hold_relay = relay;
     wend_node_command_open(
-        n, &(struct wend_command){.kind = WEND_COMMAND_HOLD, .slot = c->slot, .hold = hold});
+        n, &(struct wend_command){
+               .kind = WEND_COMMAND_HOLD, .slot = c->slot, .hold = hold, .hold_relay = relay});
 }

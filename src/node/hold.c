@@ -9,6 +9,7 @@
 #include "node/hold.h"
 
 #include "base/assert.h"
+#include "node/plane.h"
 
 static bool is_other_way(const struct wend_hold_message *m, const struct wend_hold_way *way)
 {
@@ -36,11 +37,11 @@ static wend_duration hold_time(const struct wend_hold *h)
     return h->time != 0 ? h->time : WEND_HOLD_TIME;
 }
 
-void wend_hold_set_time(struct wend_hold *h, wend_duration time)
+// Of a change to this way.
+static wend_duration hold_time_to(const struct wend_hold *h, const struct wend_hold_way *way)
 {
-    if (time < 1)
-        time = 1;
-    h->time = time < WEND_HOLD_TIME_MAX ? time : WEND_HOLD_TIME_MAX;
+    const bool relayed = way->kind == 1 + WEND_WAY_RELAY;
+    return relayed && h->relay_time != 0 ? h->relay_time : hold_time(h);
 }
 
 // ---- Letting go ----
@@ -51,6 +52,24 @@ static void arm(struct wend_hold_pool *p, struct wend_hold *h)
     if (h->mode != WEND_HOLD_NONE && h->count > 0)
         deadline = wend_instant_min(deadline, p->cells[h->oldest].since + h->wait);
     wend_assert(wend_heap_set(&p->timers, &h->timer, deadline) == 0);
+}
+
+// The first news of how far apart the ways are often come when the change has begun.
+void wend_hold_set_time(struct wend_hold_pool *p, struct wend_hold *h, wend_duration time)
+{
+    const bool usual = h->wait == hold_time(h);
+    if (time < 1)
+        time = 1;
+    h->time = time < WEND_HOLD_TIME_MAX ? time : WEND_HOLD_TIME_MAX;
+    if (h->mode == WEND_HOLD_NONE || !usual || h->time <= h->wait)
+        return;
+    h->wait = h->time;
+    arm(p, h);
+}
+
+void wend_hold_set_relay_time(struct wend_hold *h, wend_duration time)
+{
+    h->relay_time = time < WEND_HOLD_TIME_MAX ? time : WEND_HOLD_TIME_MAX;
 }
 
 static void release_all(struct wend_hold_pool *p, struct wend_hold *h)
@@ -218,7 +237,7 @@ static void start_transit(struct wend_hold *h, const struct wend_hold_message *m
     h->missing = missing;
     h->new_way = m->way;
     h->top = (struct wend_hold_place){0};
-    h->wait = hold_time(h);
+    h->wait = hold_time_to(h, &m->way);
     h->entered = false;
 }
 
@@ -340,7 +359,7 @@ static bool may_older_come(const struct wend_hold *h, const struct wend_hold_mes
                            wend_instant now)
 {
     return h->at.pair != 0 && !is_way_left(h) && is_other_way(m, &h->way) &&
-           now - h->heard_at < hold_time(h);
+           now - h->heard_at < hold_time_to(h, &m->way);
 }
 
 static enum wend_hold_verdict accept_both(struct wend_hold_pool *p, struct wend_hold *h,

@@ -181,6 +181,7 @@ struct wend_contact {
     struct wend_plane_path told, told_also; // to the sealing half
     wend_duration relay_rtt;                // as it was taken last; 0: there was none
     wend_duration told_hold;                // to the opening half; 0: nothing yet
+    wend_duration told_hold_relay;
 
     struct wend_contact_report report;
     struct wend_health health;
@@ -299,7 +300,6 @@ struct wend_node {
     uint32_t configuration_id;
     wend_instant register_at, registered_at; // WEND_NEVER: not due; when it was sent last
     struct wend_datagram route;
-    uint32_t route_generation;
     struct wend_call calls[WEND_NODE_CALLS];
 
     struct wend_address interfaces[WEND_INTERFACES_MAX];
