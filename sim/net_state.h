@@ -311,8 +311,8 @@ int wend_sim_net_source(const struct wend_sim_net *n, uint32_t host, const struc
 // --- net_place.c ---
 
 // Nobody else in its realm has the address: asserted.
-void wend_sim_place_add_interface(struct wend_sim_net *n, uint32_t interface);
-void wend_sim_place_add_box(struct wend_sim_net *n, uint32_t site);
+void wend_sim_place_add_interface(struct wend_sim_net *n, uint32_t index);
+void wend_sim_place_add_box(struct wend_sim_net *n, uint32_t index);
 // After an address has changed: all places anew.
 void wend_sim_places_rebuild(struct wend_sim_net *n);
 // Who has `address` (its port does not matter) in `realm`; NULL: nobody.

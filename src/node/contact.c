@@ -5,6 +5,7 @@
 
 #include "base/print.h"
 #include "node/directory.h"
+#include "node/early.h"
 #include "node/records.h"
 
 #define WANTED_FOR  WEND_S(120) // docs/protocol.md section 7.2
@@ -205,6 +206,7 @@ static wend_instant deadline(const struct wend_node *n, const struct wend_contac
     if (n->isolated)
         return least;
     least = wend_instant_min(least, c->tell_at);
+    least = wend_instant_min(least, wend_early_deadline(c));
     if (lacks_way(n, c))
         least = wend_instant_min(least, c->ask_at);
     least = wend_instant_min(least, wend_contact_report_deadline(c));
@@ -227,6 +229,7 @@ void wend_contact_settle(struct wend_node *n, struct wend_contact *c)
     wend_paths_set_use(&c->paths, use_of(n, c), n->now);
     if (!n->isolated)
         settle_ways(n, c);
+    wend_early_settle(n, c);
     wend_contact_take_datagrams(n, c, NULL);
     if (!n->isolated)
         wend_contact_send_probes(n, c);
@@ -304,7 +307,7 @@ static void expire(struct wend_node *n, struct wend_contact *c)
     report(n, c);
     if (c->tick_at <= n->now)
         tick(n, c);
-    else if (wend_contact_report_deadline(c) <= n->now)
+    else if (!n->isolated && wend_contact_report_deadline(c) <= n->now)
         wend_contact_report_tick(n, c);
     wend_session_expire(&c->session, n->now);
     wend_contact_take_events(n, c);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "node/contact.h"
+#include "node/early.h"
 #include "node/records.h"
 #include "wire/frame.h"
 
@@ -65,7 +66,8 @@ void wend_contact_request(struct wend_node *n, struct wend_contact *c, uint16_t 
         wend_contact_send_control(n, c, &way, &head);
     // Of two ways one may be dead without our knowing; these must not wait until we do.
     const bool urgent = type == WEND_CONTROL_CANDIDATES || type == WEND_CONTROL_GOODBYE ||
-                        type == WEND_CONTROL_SWITCHED;
+                        type == WEND_CONTROL_SWITCHED ||
+                        (type & ~WEND_CONTROL_RESPONSE) == WEND_CONTROL_EARLY;
     if (urgent && way.kind == WEND_ORIGIN_DIRECT && relay.kind != WEND_ORIGIN_NONE)
         wend_contact_send_control(n, c, &relay, &head);
 }
@@ -251,6 +253,7 @@ static bool dispatch(struct wend_node *n, struct wend_contact *c, const struct w
             serve_fetch(n, c, origin, in);
         // An applied revocation may have been of this very peer.
         return c->used && wend_contact_of(n, c->slot) == c;
+    case WEND_CONTROL_EARLY: wend_early_control(n, c, in); return true;
     case WEND_CONTROL_REPORT: wend_contact_reported(n, c, in); return true;
     case WEND_CONTROL_SWITCHED: wend_contact_switched(n, c, in); return true;
     case WEND_CONTROL_GOODBYE:

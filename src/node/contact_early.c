@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Early data, both ways. The order of things that keeps each packet from arriving twice: a bundle
 // rides in one initiation, which the peer takes at most once, by its label; the sealing half sends
-// the packets otherwise only after the peer said that it did not, or can not any more.
+// the packets otherwise only after the peer said that it did not and will not.
 #include "node/early.h"
 
 #include <string.h>
@@ -11,6 +11,8 @@
 
 #define INITIATION_MAX 900 // with early data; beside it the server puts a certificate chain
 #define ATTRIBUTES_MAX (INITIATION_MAX - WEND_MESSAGE_INITIATION_BASE - WEND_LABEL_LEN)
+#define ASK_FIRST      WEND_MS(250)
+#define ASK_MAX        WEND_S(4)
 
 static const struct wend_label none;
 
@@ -50,14 +52,6 @@ void wend_early_keep(struct wend_node *n, const struct wend_notice *notice)
     memcpy(e->bytes, notice->early, e->len);
 }
 
-void wend_early_mind(struct wend_node *n, uint32_t slot)
-{
-    struct wend_contact *c = wend_contact_of(n, slot);
-
-    if (c != NULL && !c->early.offered && c->sending != 0)
-        wend_early_over(n, c, false);
-}
-
 // Whole packets from the front, as many as `room` holds.
 static void fit(struct wend_contact_early *e, size_t room)
 {
@@ -75,6 +69,14 @@ static void fit(struct wend_contact_early *e, size_t room)
     e->fit_count = count;
 }
 
+static bool may_ride(const struct wend_contact *c, const struct wend_seat *seat)
+{
+    const struct wend_contact_early *e = &c->early;
+
+    return e->count > 0 && !e->offered && seat->epoch != 0 && seat->status != WEND_STATUS_OFFLINE &&
+           !is_forbidden(c);
+}
+
 static void put_state(const struct wend_label *accepted, const struct wend_label *voided,
                       struct wend_writer *w)
 {
@@ -87,6 +89,13 @@ static void put_state(const struct wend_label *accepted, const struct wend_label
     wend_attribute_put_early_state(w, &state);
 }
 
+static void put_age(const struct wend_node *n, struct wend_writer *w)
+{
+    const wend_duration age = (n->now - n->started_at) / WEND_MS(1);
+
+    wend_attribute_put_u32(w, WEND_ATTRIBUTE_AGE, age < UINT32_MAX ? (uint32_t)age : UINT32_MAX);
+}
+
 void wend_early_offer(struct wend_node *n, struct wend_contact *c, struct wend_writer *w)
 {
     const struct wend_seat *seat = wend_contact_seat(n, c);
@@ -94,14 +103,13 @@ void wend_early_offer(struct wend_node *n, struct wend_contact *c, struct wend_w
 
     put_state(&seat->early_taken, &c->early_voided, w);
     c->named_epoch = seat->epoch;
-    // With keys there, the packets would go out by themselves as soon as there is a way.
-    if (e->count == 0 || c->sending != 0 || seat->epoch == 0 || is_forbidden(c) ||
-        w->len + WEND_ATTRIBUTE_HEADER_LEN >= ATTRIBUTES_MAX)
+    e->rides = false;
+    if (!may_ride(c, seat) || w->len + WEND_ATTRIBUTE_HEADER_LEN >= ATTRIBUTES_MAX)
         return;
     const size_t room = ATTRIBUTES_MAX - w->len - WEND_ATTRIBUTE_HEADER_LEN;
-    if (!e->offered)
-        fit(e, room);
-    if (e->fit_count > 0 && e->fit_len <= room)
+    fit(e, room);
+    e->rides = e->fit_count > 0;
+    if (e->rides)
         wend_attribute_put(w, WEND_ATTRIBUTE_EARLY_DATA,
                            (struct wend_bytes){.at = e->bytes, .len = e->fit_len});
 }
@@ -110,54 +118,183 @@ void wend_early_offered(struct wend_node *n, struct wend_contact *c)
 {
     struct wend_contact_early *e = &c->early;
 
-    if (e->fit_count == 0)
+    if (!e->rides)
         return;
-    e->label = wend_label_of(n->labels.last_ns);
-    if (!e->offered)
-        e->first = e->label;
     e->offered = true;
+    e->label = wend_label_of(n->labels.last_ns);
+    e->epoch = c->named_epoch;
+    e->offered_at = n->now;
 }
 
-void wend_early_over(struct wend_node *n, struct wend_contact *c, bool arrived)
+void wend_early_doubt(struct wend_contact *c)
+{
+    if (c->early.offered)
+        raise_to(&c->early_voided, &c->early.label);
+}
+
+// The first `gone` packets are dealt with, the others go out with the queue.
+static void end(struct wend_node *n, struct wend_contact *c, uint32_t gone)
 {
     struct wend_contact_early *e = &c->early;
-    struct wend_command command = {.slot = c->slot, .count = e->fit_count};
+    struct wend_command command = {.slot = c->slot, .count = gone};
 
-    if (e->count == 0)
-        return;
-    const bool done = arrived && !e->replaced;
+    if (e->replaced)
+        command.count = gone = 0;
     command.kind = WEND_COMMAND_EARLY_DONE;
-    if (done)
+    if (gone > 0)
         wend_node_command_seal(n, &command);
     command.kind = WEND_COMMAND_EARLY_REFUSED;
-    command.count = done ? (uint32_t)(e->count - e->fit_count) : e->count;
+    command.count = e->count - gone;
     if (command.count > 0)
         wend_node_command_seal(n, &command);
-    if (!arrived && e->offered)
-        raise_to(&c->early_voided, &e->label);
-    if (arrived && c->first_packet < 0)
-        c->first_packet = c->began - c->started;
-    c->early_arrived = c->early_arrived || arrived;
     wend_wipe(e, sizeof *e);
+}
+
+static void arrived(struct wend_node *n, struct wend_contact *c)
+{
+    if (c->first_packet < 0)
+        c->first_packet = c->began - c->started;
+    c->early_arrived = true;
+    end(n, c, c->early.fit_count);
+}
+
+void wend_early_refused(struct wend_node *n, struct wend_contact *c)
+{
+    wend_early_doubt(c);
+    if (c->early.count > 0)
+        end(n, c, 0);
+}
+
+static void read_state(const struct wend_attributes *a, struct wend_label *ret_accepted,
+                       struct wend_label *ret_voided)
+{
+    struct wend_early_state said = {0};
+
+    (void)wend_attribute_early_state(a->early_state, &said);
+    memcpy(ret_accepted->bytes, said.accepted, sizeof ret_accepted->bytes);
+    memcpy(ret_voided->bytes, said.voided, sizeof ret_voided->bytes);
+}
+
+// Whether an earlier run of the peer's than the one that speaks may have taken what was offered.
+static bool may_be_with_another(const struct wend_node *n, const struct wend_contact_early *e,
+                                const struct wend_attributes *a)
+{
+    const wend_duration age = WEND_MS(wend_attribute_u32(a->age));
+    const wend_duration since = n->now - e->offered_at;
+
+    return wend_attribute_u64(a->epoch) != e->epoch && age <= since + since / 1000;
+}
+
+// `a` says which was the last that the peer took. `final`: it will take none any more.
+static void judge_ours(struct wend_node *n, struct wend_contact *c, const struct wend_attributes *a,
+                       bool final)
+{
+    const struct wend_contact_early *e = &c->early;
+    struct wend_label accepted, voided;
+
+    read_state(a, &accepted, &voided);
+    if (!e->offered)
+        return;
+    if (memcmp(&accepted, &e->label, sizeof accepted) == 0)
+        arrived(n, c);
+    else if (final && may_be_with_another(n, e, a))
+        end(n, c, e->fit_count);
+    else if (final)
+        wend_early_refused(n, c);
 }
 
 void wend_early_heard(struct wend_node *n, struct wend_contact *c, const struct wend_attributes *a,
                       bool answer)
 {
-    struct wend_contact_early *e = &c->early;
-    struct wend_early_state said = {0};
+    struct wend_seat *seat = wend_contact_seat(n, c);
     struct wend_label accepted, voided;
 
-    (void)wend_attribute_early_state(a->early_state, &said);
-    memcpy(accepted.bytes, said.accepted, sizeof accepted.bytes);
-    memcpy(voided.bytes, said.voided, sizeof voided.bytes);
-    raise_to(&wend_contact_seat(n, c)->early_void, &voided);
-    if (!e->offered)
+    read_state(a, &accepted, &voided);
+    // It waits to hear what became of that bundle.
+    c->early_owed = c->early_owed || (answer && wend_label_is_later(&voided, &seat->early_void));
+    raise_to(&seat->early_void, &voided);
+    judge_ours(n, c, a, answer);
+}
+
+// --- doubt ---
+
+static void send_state(struct wend_node *n, struct wend_contact *c, uint16_t type,
+                       const struct wend_label *voided)
+{
+    uint8_t body[64];
+    struct wend_writer w = wend_writer_of(body, sizeof body);
+
+    put_state(&wend_contact_seat(n, c)->early_taken, voided, &w);
+    wend_attribute_put_u64(&w, WEND_ATTRIBUTE_EPOCH, n->config.epoch);
+    put_age(n, &w);
+    wend_contact_request(n, c, type, (struct wend_bytes){.at = body, .len = w.len});
+}
+
+static bool can_speak(const struct wend_node *n, const struct wend_contact *c)
+{
+    return c->sending != 0 && !n->isolated && wend_contact_way_in_use(c).kind != WEND_ORIGIN_NONE;
+}
+
+static void pay(struct wend_node *n, struct wend_contact *c)
+{
+    if (!c->early_owed || !can_speak(n, c))
         return;
-    if (!wend_label_is_later(&e->first, &accepted) && !wend_label_is_later(&accepted, &e->label))
-        wend_early_over(n, c, true);
-    else if (answer)
-        wend_early_over(n, c, false);
+    c->early_owed = false;
+    send_state(n, c, WEND_CONTROL_EARLY | WEND_CONTROL_RESPONSE,
+               &wend_contact_seat(n, c)->early_void);
+}
+
+static void ask(struct wend_node *n, struct wend_contact *c)
+{
+    struct wend_contact_early *e = &c->early;
+
+    if (e->ask_at > n->now)
+        return;
+    if (e->ask_at == 0) {
+        e->ask_after = ASK_FIRST;
+    } else if (can_speak(n, c)) {
+        wend_early_doubt(c);
+        send_state(n, c, WEND_CONTROL_EARLY, &c->early_voided);
+        e->ask_after = e->ask_after * 2 < ASK_MAX ? e->ask_after * 2 : ASK_MAX;
+    }
+    e->ask_at = n->now + e->ask_after;
+}
+
+void wend_early_settle(struct wend_node *n, struct wend_contact *c)
+{
+    pay(n, c);
+    if (c->early.count == 0 || c->sending == 0)
+        return;
+    if (c->early.offered)
+        ask(n, c);
+    else
+        wend_early_refused(n, c);
+}
+
+wend_instant wend_early_deadline(const struct wend_contact *c)
+{
+    const bool asks = c->early.offered && c->sending != 0 && c->early.ask_at != 0;
+
+    return asks ? c->early.ask_at : WEND_NEVER;
+}
+
+void wend_early_control(struct wend_node *n, struct wend_contact *c, const struct wend_control *in)
+{
+    struct wend_attributes a;
+    struct wend_label accepted, voided;
+
+    if (wend_attributes_parse(in->attributes, &a) != 0) {
+        wend_node_drop(n, WEND_DROP_MALFORMED);
+        return;
+    }
+    read_state(&a, &accepted, &voided);
+    if (in->response) {
+        judge_ours(n, c, &a, !wend_label_is_later(&c->early.label, &voided));
+        return;
+    }
+    raise_to(&wend_contact_seat(n, c)->early_void, &voided);
+    judge_ours(n, c, &a, false);
+    c->early_owed = true; // settling says it
 }
 
 // --- theirs ---
@@ -173,8 +310,7 @@ bool wend_early_is_fresh(const struct wend_node *n, const struct wend_contact *c
 
 bool wend_early_is_welcome(const struct wend_contact *c, const struct wend_attributes *a)
 {
-    return a->early_data.len > 0 && a->early_data.len <= WEND_EARLY_MAX && !is_forbidden(c) &&
-           (!wend_session_is_starting(&c->session) || wend_session_yields(&c->session));
+    return a->early_data.len > 0 && a->early_data.len <= WEND_EARLY_MAX && !is_forbidden(c);
 }
 
 void wend_early_answer(const struct wend_node *n, const struct wend_contact *c,
@@ -184,6 +320,7 @@ void wend_early_answer(const struct wend_node *n, const struct wend_contact *c,
 
     put_state(taken != NULL ? &taken->label : &seat->early_taken,
               c->early.offered ? &c->early.label : &c->early_voided, w);
+    put_age(n, w);
 }
 
 static enum wend_drop judge(const struct wend_node *n, const struct wend_seat *seat,

@@ -170,9 +170,8 @@ bool wend_contact_start_anew(struct wend_node *n, struct wend_contact *c)
     wend_contact_forget_index(n, c, c->starting);
     c->starting = 0;
     wend_session_stop(&c->session);
+    wend_early_doubt(c);
     wend_contact_start(n, c);
-    if (c->starting == 0 && c->early.offered)
-        wend_early_over(n, c, false);
     return true;
 }
 

@@ -197,43 +197,46 @@ void wend_contact_switched(struct wend_node *n, struct wend_contact *c,
 
 // --- Hold ---
 
-// The first packets came by the relay, maybe before it was measured: then it takes what both sides'
-// ways to the server take. 0: there is none, or nothing is known of it.
+// The relay's round trip; before its first probe is answered, what both sides measured to it, or,
+// if one has not, so much that the longest hold follows.
 static wend_duration relay_rtt(const struct wend_node *n, const struct wend_contact *c)
 {
     const struct wend_prober *prober = &c->paths.path[WEND_PATHS_RELAY].prober;
-    const wend_duration ours = wend_leg_rtt(&n->leg);
+    const wend_duration ours = n->leg_made ? wend_leg_rtt_least(&n->leg) : 0;
 
-    if (!c->paths.relay_open || prober->state == WEND_PATH_STATE_FAILED)
+    if (c->channel == 0)
         return 0;
-    if (prober->rtt != 0)
+    if (wend_prober_is_up(prober) && prober->rtt > 0)
         return prober->rtt;
-    return ours != 0 && c->their_server_rtt != 0 ? ours + c->their_server_rtt : 0;
+    return ours > 0 && c->their_server_rtt > 0 ? ours + c->their_server_rtt : WEND_S(1);
 }
 
 // The peer may move between any two ways that live: packets are held for twice the difference of
-// their one-way times, taken as half the round trips. Before there was a direct path: as if it took
-// no time, for the peer may find one first. When there is none any more, nothing comes by it that
-// is worth waiting for. 0: not known.
+// their one-way times, taken as half the round trips. Until we have tried one, a direct path may
+// take no time at all; when the last one is gone, nothing comes by it any more that is worth waiting
+// for. 0: nothing is known.
 static wend_duration hold_of(const struct wend_node *n, const struct wend_contact *c)
 {
     const wend_duration relay = relay_rtt(n, c);
-    wend_duration least = relay == 0 ? WEND_NEVER : relay, most = relay;
-    bool direct = false;
+    wend_duration least = 0, most = 0;
 
-    for (uint32_t i = 0; i < c->paths.used; i++) {
-        const wend_duration rtt = rtt_of(&c->paths.path[i]);
-        if (rtt == 0)
+    for (uint32_t i = 0; i < WEND_PATHS_RELAY; i++) {
+        const struct wend_prober *prober = &c->paths.path[i].prober;
+        if (!wend_prober_is_up(prober) || prober->rtt == 0)
             continue;
-        direct = true;
-        least = wend_instant_min(least, rtt);
-        most = rtt > most ? rtt : most;
+        if (least == 0 || prober->rtt < least)
+            least = prober->rtt;
+        if (prober->rtt > most)
+            most = prober->rtt;
     }
-    if (c->paths.relay_open && relay == 0)
-        return 0;
-    if (!direct && c->direct_after < 0)
-        least = 0;
-    return most == 0 ? 0 : wend_instant_min(most - least + HOLD_SLACK, HOLD_MAX);
+    if (most == 0 && c->direct_after >= 0)
+        least = relay;
+    if (relay > most)
+        most = relay;
+    else if (relay > 0 && relay < least)
+        least = relay;
+    const wend_duration hold = most - least + HOLD_SLACK;
+    return most == 0 ? 0 : hold < HOLD_MAX ? hold : HOLD_MAX;
 }
 
 void wend_contact_tell_hold(struct wend_node *n, struct wend_contact *c)

@@ -7,8 +7,6 @@
 #include "node/contact.h"
 #include "node/early.h"
 
-#define VERDICT_PATIENCE WEND_S(1) // for the peer's word on early data, while other keys are there
-
 static void forget_pair(struct wend_node *n, struct wend_contact *c, struct wend_contact_pair *pair)
 {
     wend_contact_forget_index(n, c, pair->local_index);
@@ -49,13 +47,15 @@ static void gave_up(struct wend_node *n, struct wend_contact *c)
     if (c->starting != 0)
         wend_contact_forget_index(n, c, c->starting);
     c->starting = 0;
-    wend_early_over(n, c, false);
+    wend_early_doubt(c);
     wend_print(e.text, sizeof e.text, "peer=%s state=unreachable",
                wend_contact_seat(n, c)->member.name);
     wend_node_raise(n, &e);
-    if (c->sending == 0)
-        wend_node_command_seal(
-            n, &(struct wend_command){.kind = WEND_COMMAND_FLUSH_DROP, .slot = c->slot});
+    if (c->sending != 0)
+        return;
+    wend_early_refused(n, c);
+    wend_node_command_seal(
+        n, &(struct wend_command){.kind = WEND_COMMAND_FLUSH_DROP, .slot = c->slot});
 }
 
 static void take_event(struct wend_node *n, struct wend_contact *c,
@@ -92,10 +92,6 @@ static void follow_sending(struct wend_node *n, struct wend_contact *c)
         c->sending = 0;
         return;
     }
-    // With keys the sealing half would send what rides in our handshake once more.
-    if (c->early.offered && n->now - c->began < VERDICT_PATIENCE)
-        return;
-    wend_early_over(n, c, false);
     struct wend_command command = {.kind = WEND_COMMAND_KEYS,
                                    .slot = c->slot,
                                    .local_index = index,
@@ -119,8 +115,7 @@ static void follow_starting(struct wend_node *n, struct wend_contact *c)
     if (wend_contact_pair(c, c->starting) == NULL)
         wend_contact_forget_index(n, c, c->starting);
     c->starting = 0;
-    if (c->early.offered)
-        wend_early_over(n, c, false);
+    wend_early_doubt(c);
 }
 
 void wend_contact_take_events(struct wend_node *n, struct wend_contact *c)

@@ -83,13 +83,25 @@ static uint64_t recent(const struct wend_contact_report *r, uint32_t way, wend_i
     return r->ways[way].count - before;
 }
 
+// The count first: it may be behind the highest, not ahead of it.
+static void read_ways(const struct wend_plane_stats *s, struct wend_way_counters *ret)
+{
+    ret->direct_count = read_counter(&s->ways[WEND_WAY_DIRECT].count);
+    ret->relay_count = read_counter(&s->ways[WEND_WAY_RELAY].count);
+    ret->direct_highest = read_counter(&s->ways[WEND_WAY_DIRECT].highest);
+    ret->relay_highest = read_counter(&s->ways[WEND_WAY_RELAY].highest);
+    atomic_thread_fence(memory_order_acquire);
+}
+
 // Returns true when something came by it.
-static bool look_at_way(struct wend_node *n, struct wend_contact *c, uint32_t way)
+static bool look_at_way(struct wend_node *n, struct wend_contact *c, uint32_t way,
+                        const struct wend_way_counters *seen)
 {
     const struct wend_plane_stats *s = &n->stats[c->slot];
     struct wend_contact_arrival *a = &c->report.ways[way];
-    const uint64_t count = read_counter(&s->ways[way].count);
-    const uint64_t highest = read_counter(&s->ways[way].highest);
+    const bool direct = way == WEND_WAY_DIRECT;
+    const uint64_t count = direct ? seen->direct_count : seen->relay_count;
+    const uint64_t highest = direct ? seen->direct_highest : seen->relay_highest;
     const wend_instant last = atomic_load_explicit(&s->last_any_received, memory_order_relaxed);
 
     if (count == a->count)
@@ -159,12 +171,18 @@ static void look(struct wend_node *n, struct wend_contact *c)
 {
     struct wend_contact_report *r = &c->report;
     const struct wend_plane_stats *s = &n->stats[c->slot];
+    const uint32_t index = atomic_load_explicit(&s->way_index, memory_order_acquire);
+    struct wend_way_counters seen;
     bool silent = false;
 
-    take_pair(r, atomic_load_explicit(&s->way_index, memory_order_relaxed));
-    for (uint32_t way = 0; way < WEND_WAYS; way++)
-        if (!look_at_way(n, c, way) && falls_silent(&r->ways[way], n->now))
-            silent = true;
+    read_ways(s, &seen);
+    if (index == 0 || atomic_load_explicit(&s->way_index, memory_order_relaxed) != index)
+        return; // the ways start anew in this moment
+    take_pair(r, index);
+    if (!look_at_way(n, c, WEND_WAY_DIRECT, &seen) && falls_silent(&r->ways[0], n->now))
+        silent = true;
+    if (!look_at_way(n, c, WEND_WAY_RELAY, &seen) && falls_silent(&r->ways[1], n->now))
+        silent = true;
     remember_look(r, n->now);
     const uint64_t fresh = r->ways[0].count + r->ways[1].count - r->told;
     const bool thin = fresh < THIN;
@@ -175,7 +193,7 @@ static void look(struct wend_node *n, struct wend_contact *c)
     if (r->gap && thin)
         r->gaps_until = n->now + GAPS_FOR;
     const bool both = silent || gap;
-    if (r->index == 0 || c->sending == 0 || !(both || regular || r->again))
+    if (c->sending == 0 || !(both || regular || r->again))
         return;
     r->again = gap && thin; // whatever loses messages may lose this one
     send_report(n, c, both || crossed);

@@ -36,13 +36,6 @@ static wend_duration hold_time(const struct wend_hold *h)
     return h->time != 0 ? h->time : WEND_HOLD_TIME;
 }
 
-void wend_hold_set_time(struct wend_hold *h, wend_duration time)
-{
-    if (time < 1)
-        time = 1;
-    h->time = time < WEND_HOLD_TIME_MAX ? time : WEND_HOLD_TIME_MAX;
-}
-
 // ---- Letting go ----
 
 static void arm(struct wend_hold_pool *p, struct wend_hold *h)
@@ -51,6 +44,19 @@ static void arm(struct wend_hold_pool *p, struct wend_hold *h)
     if (h->mode != WEND_HOLD_NONE && h->count > 0)
         deadline = wend_instant_min(deadline, p->cells[h->oldest].since + h->wait);
     wend_assert(wend_heap_set(&p->timers, &h->timer, deadline) == 0);
+}
+
+// The first news of how far apart the ways are often come when the change has begun.
+void wend_hold_set_time(struct wend_hold_pool *p, struct wend_hold *h, wend_duration time)
+{
+    const bool usual = h->wait == hold_time(h);
+    if (time < 1)
+        time = 1;
+    h->time = time < WEND_HOLD_TIME_MAX ? time : WEND_HOLD_TIME_MAX;
+    if (h->mode == WEND_HOLD_NONE || !usual || h->time <= h->wait)
+        return;
+    h->wait = h->time;
+    arm(p, h);
 }
 
 static void release_all(struct wend_hold_pool *p, struct wend_hold *h)
@@ -212,6 +218,7 @@ static void start_transit(struct wend_hold *h, const struct wend_hold_message *m
     h->new_way = m->way;
     h->top = (struct wend_hold_place){0};
     h->wait = hold_time(h);
+    h->entered = false;
 }
 
 // The new way begins sooner than was thought; never below what was delivered.
@@ -226,12 +233,15 @@ static void lower_first(struct wend_hold *h, uint64_t first)
 }
 
 // Nothing more will come by the way that was left: its own LEAVE, or, where the wait is for the
-// rest of an older pair, that pair's.
+// rest of an older pair, that pair's. An earlier switch's LEAVE may come by a way that was taken
+// twice: once ENTER has said where the new way begins, it is known by its number.
 static bool is_end_of_old_way(const struct wend_hold *h, const struct wend_hold_message *m)
 {
     if (m->mark.kind != WEND_SWITCH_LEAVE || !is_other_way(m, &h->new_way))
         return false;
-    return m->pair == h->first.pair ? m->mark.first > h->base : h->missing == UINT64_MAX;
+    if (m->pair != h->first.pair)
+        return h->missing == UINT64_MAX;
+    return m->mark.first > h->base && (!h->entered || m->mark.first >= h->first.next);
 }
 
 static enum wend_hold_verdict accept_older_in_transit(struct wend_hold_pool *p, struct wend_hold *h,
@@ -290,8 +300,10 @@ static enum wend_hold_verdict accept_in_transit(struct wend_hold_pool *p, struct
                        now + WEND_HOLD_BOTH);
         return accept_in_sequence(p, h, m, now);
     }
-    if (m->mark.kind == WEND_SWITCH_ENTER && m->pair == h->first.pair)
+    if (m->mark.kind == WEND_SWITCH_ENTER && m->pair == h->first.pair) {
         lower_first(h, m->mark.first);
+        h->entered = true;
+    }
     keep(p, h, m, now);
     relieve(p, h, now);
     if (h->mode == WEND_HOLD_TRANSIT && h->missing == 0)

@@ -105,7 +105,7 @@ struct wend_hold {
     struct wend_hold_way new_way; // TRANSIT: of the message that began it; SEQUENCE: of ENTER
     uint64_t base, missing;       // TRANSIT: of the counters from base to first.next, still to come
     struct wend_hold_place end;   // SEQUENCE: it ends here; pair 0: not known
-    bool entered, is_left;        // SEQUENCE: marks for `end` that have come
+    bool entered, is_left;        // marks of this change that have come; is_left: SEQUENCE alone
     wend_instant until;           // SEQUENCE
 };
 
@@ -166,8 +166,9 @@ static inline bool wend_hold_pass(struct wend_hold *h, uint32_t pair, uint64_t c
 enum wend_hold_verdict wend_hold_accept(struct wend_hold_pool *p, struct wend_hold *h,
                                         const struct wend_hold_message *m, wend_instant now);
 
-// How long to wait from the next change on; within 0 and WEND_HOLD_TIME_MAX.
-void wend_hold_set_time(struct wend_hold *h, wend_duration time);
+// How long to wait from the next change on, and in one under way if it is longer; cut to
+// WEND_HOLD_TIME_MAX.
+void wend_hold_set_time(struct wend_hold_pool *p, struct wend_hold *h, wend_duration time);
 
 // What has waited long enough, of all peers, becomes ready.
 void wend_hold_expire(struct wend_hold_pool *p, wend_instant now);

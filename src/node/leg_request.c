@@ -22,10 +22,19 @@
 
 struct wend_leg_slot *wend_leg_find_slot(struct wend_leg *leg, uint32_t id)
 {
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++)
+    for (size_t i = 0; i < leg->slot_high; i++)
         if (leg->slots[i].id == id)
             return &leg->slots[i];
     return NULL;
+}
+
+static struct wend_leg_slot *free_slot(struct wend_leg *leg)
+{
+    struct wend_leg_slot *slot = wend_leg_find_slot(leg, 0);
+
+    if (slot == NULL && leg->slot_high < WEND_LEG_REQUESTS_MAX)
+        slot = &leg->slots[leg->slot_high++];
+    return slot;
 }
 
 static wend_duration first_interval(const struct wend_leg *leg)
@@ -39,7 +48,7 @@ int wend_leg_request(struct wend_leg *leg, uint16_t type, struct wend_bytes attr
 {
     if (attributes.len > WEND_LEG_BODY_MAX)
         return -EMSGSIZE;
-    struct wend_leg_slot *slot = wend_leg_find_slot(leg, 0);
+    struct wend_leg_slot *slot = free_slot(leg);
     if (slot == NULL)
         return -ENOBUFS;
     if (++leg->last_id == 0)
@@ -110,7 +119,7 @@ static bool on_stream(const struct wend_leg *leg)
 
 void wend_leg_requests_hasten(struct wend_leg *leg, wend_instant now)
 {
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
+    for (size_t i = 0; i < leg->slot_high; i++) {
         struct wend_leg_slot *slot = &leg->slots[i];
         if (slot->id == 0 || slot->tries == 0 || slot->once)
             continue;
@@ -123,7 +132,7 @@ void wend_leg_requests_hasten(struct wend_leg *leg, wend_instant now)
 void wend_leg_requests_again(struct wend_leg *leg, wend_instant now)
 {
     forget_resume(leg); // the owner registers again
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
+    for (size_t i = 0; i < leg->slot_high; i++) {
         struct wend_leg_slot *slot = &leg->slots[i];
         if (slot->id == 0 || slot->fresh)
             continue;
@@ -199,7 +208,7 @@ static void expire_slot(struct wend_leg *leg, struct wend_leg_slot *slot, wend_i
 
 static bool has_fresh(const struct wend_leg *leg)
 {
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++)
+    for (size_t i = 0; i < leg->slot_high; i++)
         if (leg->slots[i].id != 0 && leg->slots[i].fresh)
             return true;
     return false;
@@ -211,7 +220,7 @@ void wend_leg_requests_expire(struct wend_leg *leg, wend_instant now)
         wend_leg_keep_alive(leg, false, now);
     // What one of them leads to (a Keepalive, another Resume) gets its turn as well.
     do {
-        for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++)
+        for (size_t i = 0; i < leg->slot_high; i++)
             if (leg->slots[i].id != 0)
                 expire_slot(leg, &leg->slots[i], now);
     } while (has_fresh(leg));
@@ -220,7 +229,7 @@ void wend_leg_requests_expire(struct wend_leg *leg, wend_instant now)
 wend_instant wend_leg_requests_deadline(const struct wend_leg *leg)
 {
     wend_instant least = leg->keepalive_at;
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
+    for (size_t i = 0; i < leg->slot_high; i++) {
         const struct wend_leg_slot *slot = &leg->slots[i];
         if (slot->id == 0)
             continue;
@@ -298,7 +307,7 @@ static struct wend_leg_slot *first_due(struct wend_leg *leg)
 {
     struct wend_leg_slot *first = NULL;
 
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
+    for (size_t i = 0; i < leg->slot_high; i++) {
         struct wend_leg_slot *slot = &leg->slots[i];
         if (slot->id != 0 && slot->due && (first == NULL || goes_before(slot, first)))
             first = slot;

@@ -83,6 +83,7 @@ struct wend_leg {
 
     struct wend_leg_search search;
     struct wend_leg_slot slots[WEND_LEG_REQUESTS_MAX];
+    size_t slot_high; // slots at and above this were never used
     uint32_t last_id;
     struct wend_leg_answer answers[WEND_LEG_ANSWERS_MAX];
     size_t answer_first, answer_count;

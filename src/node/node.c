@@ -115,6 +115,7 @@ void wend_node_start(struct wend_node *n, wend_instant now)
 {
     n->now = now;
     n->started = true;
+    n->started_at = now;
     n->minute_at = now + MINUTE;
     wend_node_reserve_labels(n);
     if (wend_trust_is_revoked(&n->records.trust, &n->own))
@@ -232,7 +233,6 @@ void wend_node_notice(struct wend_node *n, const struct wend_notice *notice, wen
     case WEND_NOTICE_NO_KEYS:
         wend_early_keep(n, notice);
         wend_contact_want(n, notice->slot);
-        wend_early_mind(n, notice->slot);
         break;
     case WEND_NOTICE_CONFIRMED: wend_contact_confirmed(n, notice->local_index); break;
     case WEND_NOTICE_EXHAUSTED: {

@@ -98,8 +98,13 @@ struct wend_contact_early {
     uint16_t count, len;         // as told; 0: none
     uint16_t fit_count, fit_len; // what rides
     bool offered;
-    bool replaced;                  // the sealing half has told of others since
-    struct wend_label first, label; // of the initiations that bore it, first and last
+    bool rides;              // in the initiation being made
+    bool replaced;           // the sealing half has told of others since
+    struct wend_label label; // of the initiation that bears it
+    uint64_t epoch;          // of the run of the peer's that it is for
+    wend_instant offered_at;
+    wend_instant ask_at; // 0: there were no keys yet
+    wend_duration ask_after;
     uint8_t bytes[WEND_EARLY_MAX];
 };
 
@@ -164,6 +169,7 @@ struct wend_contact {
 
     struct wend_contact_early early;
     struct wend_label early_voided; // ours up to this one is not to be taken by the peer
+    bool early_owed;                // the peer is to be told what was taken of its
     bool early_arrived;             // some of ours was taken
     uint64_t named_epoch;           // of the peer, in the handshake under way
 
@@ -279,6 +285,7 @@ struct wend_node {
     } hinted[WEND_NODE_HINTS];
     uint64_t unix_ns;
     wend_instant now; // of the call that is running
+    wend_instant started_at;
     bool started, closing, refused;
 
     struct wend_leg leg;
@@ -291,7 +298,6 @@ struct wend_node {
     uint32_t configuration_id;
     wend_instant register_at, registered_at; // WEND_NEVER: not due; when it was sent last
     struct wend_datagram route;
-    uint32_t route_generation;
     struct wend_call calls[WEND_NODE_CALLS];
 
     struct wend_address interfaces[WEND_INTERFACES_MAX];

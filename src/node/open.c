@@ -127,7 +127,10 @@ static int carry_out(struct wend_open *o, const struct wend_command *c)
         break;
     case WEND_COMMAND_RELAY: o->server = c->path; break;
     case WEND_COMMAND_WATCH: peer->watched = peer->used; break;
-    case WEND_COMMAND_HOLD: wend_hold_set_time(&peer->hold, c->hold); break;
+    case WEND_COMMAND_HOLD:
+        if (peer->used)
+            wend_hold_set_time(&o->pool, &peer->hold, c->hold);
+        break;
     case WEND_COMMAND_SWITCH:
     case WEND_COMMAND_EARLY_DONE:
     case WEND_COMMAND_EARLY_REFUSED:

@@ -45,7 +45,8 @@ enum wend_command_kind {
                                 // `also` not NONE: the same bytes go there too (suspect path),
                                 // within WEND_PLANE_ALSO_*
     WEND_COMMAND_SWITCH,        // seal: say the last Switch once more, nobody acknowledged it
-    WEND_COMMAND_EARLY_DONE,    // seal: the `count` packets told as early data have arrived
+    WEND_COMMAND_EARLY_DONE,    // seal: the first `count` packets told as early data have arrived;
+                                // the others told, if any, as if refused
     WEND_COMMAND_EARLY_REFUSED, // seal: they have not: they go out with the rest of the queue
     WEND_COMMAND_WATCH,         // both: say TRAFFIC at slot's next user packet, once
     WEND_COMMAND_HOLD,       // open: after a change of way, packets of slot that came too soon are
@@ -81,8 +82,8 @@ enum wend_notice_kind {
 };
 
 // WANT and NO_KEYS bring copies of the packets at the head of the queue, whole ones, one after the
-// other, that may ride in a handshake (docs/protocol.md section 7.1). They stay in the queue, and
-// none is told again, until EARLY_DONE, EARLY_REFUSED or FLUSH_DROP.
+// other, that may ride in a handshake (docs/protocol.md section 7.1). They stay in the queue,
+// nothing of which goes out or is told again, until EARLY_DONE, EARLY_REFUSED or FLUSH_DROP.
 struct wend_notice {
     enum wend_notice_kind kind;
     uint32_t slot;

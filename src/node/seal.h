@@ -35,7 +35,7 @@
 #include "wire/offload.h"
 
 #define WEND_SEAL_MTU_MAX   2000 // inner packets; a datagram then has at most 2,040 bytes
-#define WEND_SEAL_QUEUE_MAX 64   // packets a peer: at MTU 1,400 less than 128 KiB
+#define WEND_SEAL_QUEUE_MAX 512  // packets a peer: at MTU 1,400 less than 1 MiB
 #define WEND_SEAL_CELLS     8192 // packets queued for all peers, 16 MiB
 #define WEND_SEAL_RUNS_MAX  64
 // So much a sealed packet may grow: relay frame header, data header, padding, tag.

@@ -26,10 +26,12 @@ static bool is_way(const struct wend_plane_path *way)
     return way->transport != WEND_TRANSPORT_NONE;
 }
 
+// Two channels through one server are one way: what was sent first through either comes first.
 bool wend_seal_same_way(const struct wend_plane_path *a, const struct wend_plane_path *b)
 {
-    return a->transport == b->transport && a->stream == b->stream && a->channel == b->channel &&
-           wend_address_equal(&a->local, &b->local) && wend_address_equal(&a->remote, &b->remote);
+    return a->transport == b->transport && a->stream == b->stream &&
+           (a->channel != 0) == (b->channel != 0) && wend_address_equal(&a->local, &b->local) &&
+           wend_address_equal(&a->remote, &b->remote);
 }
 
 // ---- Keys ----

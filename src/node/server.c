@@ -78,7 +78,6 @@ void wend_server_begin(struct wend_node *n)
 static void no_route(struct wend_node *n)
 {
     n->route = (struct wend_datagram){.transport = WEND_TRANSPORT_NONE};
-    n->route_generation++;
     wend_contact_all_route_changed(n);
 }
 
@@ -359,7 +358,6 @@ static void follow_route(struct wend_node *n)
         wend_address_equal(&route.remote, &n->route.remote))
         return;
     n->route = route;
-    n->route_generation++;
     const struct wend_command c = {
         .kind = WEND_COMMAND_RELAY,
         .path = {.transport = route.transport, .stream = route.stream, .remote = route.remote},

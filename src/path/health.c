@@ -18,6 +18,10 @@
 #define SUSPECT_PERMILLE 110 // 3 of 27
 #define LEAVE_PERMILLE   150
 #define WORSE_PERMILLE   100 // than the other way
+#define CLEAN_PPM        5000
+#define CLEAN_LOST       2 // of CLEAN_WINDOW: so much is no accident on a clean way
+#define CLEAN_WINDOW     12
+#define USUAL_OVER       1000 // messages
 #define WINDOW_LEAST     20
 #define WINDOW_MOST      40
 #define DECIDE_AFTER     WEND_MS(500)
@@ -40,6 +44,7 @@ void wend_health_use(struct wend_health *h, uint8_t way, wend_instant now)
     h->event = WEND_HEALTH_NONE;
     h->reported = now;
     h->reported_counter = h->counter;
+    h->usual_ppm = 0;
     restart(h);
 }
 
@@ -143,6 +148,12 @@ static bool is_lossy(const struct wend_health_step *s, uint32_t permille, uint32
            s->lost * 1000 >= (spare_permille + WORSE_PERMILLE) * of;
 }
 
+static bool is_unusual(const struct wend_health *h, const struct wend_health_step *s)
+{
+    return h->usual_ppm < CLEAN_PPM && s->lost >= CLEAN_LOST && s->sent <= CLEAN_WINDOW &&
+           h->spare_permille < WORSE_PERMILLE;
+}
+
 // Is the loss high in some stretch that ends now?
 static bool shows_loss(const struct wend_health *h)
 {
@@ -155,7 +166,7 @@ static bool shows_loss(const struct wend_health *h)
         sum.lost += s->lost;
         if (back > 0 && sum.sent > WINDOW_MOST)
             return false;
-        if (is_lossy(&sum, SUSPECT_PERMILLE, h->spare_permille))
+        if (is_unusual(h, &sum) || is_lossy(&sum, SUSPECT_PERMILLE, h->spare_permille))
             return true;
     }
     return false;
@@ -165,6 +176,9 @@ static void note_step(struct wend_health *h, const struct wend_health_way *from)
 {
     h->step = (uint8_t)((h->step + 1) % WEND_HEALTH_STEPS);
     h->steps[h->step] = step_of(from, &h->last[h->way]);
+    const struct wend_health_step *s = &h->steps[h->step];
+    const int64_t over = s->sent > USUAL_OVER ? s->sent : USUAL_OVER;
+    h->usual_ppm += (s->lost * 1000000 - s->sent * h->usual_ppm) / over;
 }
 
 // All that is known of a way since `begun`; false: nothing yet.

@@ -10,7 +10,8 @@
 //         stuck     the second report in a row with the same `highest`, and 3 messages or more
 //                   beyond it are older than a round trip + 50 ms
 //         loss      among the last 20 to 40 messages 3 or more, and 11 %, did not come, and that is
-//                   10 points more than the other way is known to lose
+//                   10 points more than the other way is known to lose; 2 of 12 suffice on a way
+//                   that has lost less than 0.5 % of the last thousand or so
 //         While suspect, the owner sends each message both ways, so the other way's loss is known
 //         at the end. Recovered: 20 messages with less than 5 % lost; at the end: DEAD when none of
 //         3 or more came by the suspect way, LOSSY when of 10 or more 3, 15 % and 10 points more
@@ -67,7 +68,8 @@ struct wend_health {
     bool based[WEND_HEALTH_WAYS];   // since `begun` something came by it, and
     struct wend_health_way base[2]; // this was the first report that said so
     struct wend_health_step steps[WEND_HEALTH_STEPS];
-    uint8_t step; // newest
+    uint8_t step;      // newest
+    int64_t usual_ppm; // smoothed loss of the way in use
 
     struct {
         wend_instant at;

@@ -84,6 +84,13 @@ static bool relay_wins(struct wend_paths *p, const struct wend_path *direct, wen
     return p->relay_liked;
 }
 
+// The user's wish holds while it works.
+static bool prefers_relay(const struct wend_paths *p, const struct wend_path *direct)
+{
+    return p->preference == WEND_PATHS_PREFER_RELAY && p->relay_open &&
+           (direct == NULL || direct->shunned || !p->path[WEND_PATHS_RELAY].shunned);
+}
+
 static uint32_t decide(struct wend_paths *p, wend_instant now)
 {
     const struct wend_path *direct = wend_paths_direct(p);
@@ -91,9 +98,9 @@ static uint32_t decide(struct wend_paths *p, wend_instant now)
     // Nobody keeps a direct path open while nobody wants it: who wakes later finds the relay.
     if (p->use == WEND_PATHS_IDLE && p->relay_open)
         return WEND_PATHS_RELAY;
-    if (p->preference == WEND_PATHS_PREFER_RELAY && p->relay_open)
+    if (prefers_relay(p, direct))
         return WEND_PATHS_RELAY;
-    if (direct != NULL && p->preference == WEND_PATHS_PREFER_DIRECT)
+    if (direct != NULL && p->preference == WEND_PATHS_PREFER_DIRECT && !direct->shunned)
         return (uint32_t)(direct - p->path);
     if (direct != NULL && !(p->relay_open && relay_wins(p, direct, now)))
         return (uint32_t)(direct - p->path);

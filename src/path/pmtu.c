@@ -31,6 +31,7 @@ static wend_duration patience(const struct wend_pmtu *m)
 static void clear(struct wend_pmtu *m)
 {
     memset(m->probes, 0, sizeof m->probes);
+    m->due = false;
 }
 
 // --- sending ---
@@ -41,7 +42,7 @@ static void send(struct wend_pmtu *m, struct wend_pmtu_probe *p, wend_instant no
 
     m->last_sent = name > m->last_sent ? name : m->last_sent + 1;
     p->sent = m->last_sent;
-    p->due = true;
+    p->due = m->due = true;
     p->tries++;
 }
 
@@ -229,7 +230,7 @@ wend_instant wend_pmtu_deadline(const struct wend_pmtu *m)
 
 bool wend_pmtu_next(struct wend_pmtu *m, struct wend_pmtu_probe *ret)
 {
-    for (size_t i = 0; i < WEND_PMTU_PROBES_MAX; i++) {
+    for (size_t i = 0; m->due && i < WEND_PMTU_PROBES_MAX; i++) {
         struct wend_pmtu_probe *p = &m->probes[i];
         if (!p->due)
             continue;
@@ -237,5 +238,6 @@ bool wend_pmtu_next(struct wend_pmtu *m, struct wend_pmtu_probe *ret)
         *ret = *p;
         return true;
     }
+    m->due = false;
     return false;
 }

@@ -45,6 +45,7 @@ struct wend_pmtu_probe {
 
 struct wend_pmtu {
     uint8_t state; // enum wend_pmtu_state
+    bool due;      // one of the probes may be
     uint16_t overhead;
     uint16_t known;   // greatest size answered; 0: none yet
     uint16_t ceiling; // least size that failed; beyond the full size: none did

@@ -122,6 +122,7 @@ static const struct row optional[] = {
     [WEND_ATTRIBUTE_PADDING & (WEND_OPTIONAL - 1)] = BYTES(padding),
     [WEND_ATTRIBUTE_EARLY_STATE & (WEND_OPTIONAL - 1)] = SIZED(early_state, 24),
     [WEND_ATTRIBUTE_NEWS_ONLY & (WEND_OPTIONAL - 1)] = SIZED(news_only, 0),
+    [WEND_ATTRIBUTE_AGE & (WEND_OPTIONAL - 1)] = SIZED(age, 4),
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))

@@ -55,6 +55,7 @@ const char *wend_control_name(uint16_t type)
     case WEND_CONTROL_GOODBYE: return "Goodbye";
     case WEND_CONTROL_REPORT: return "Report";
     case WEND_CONTROL_SWITCHED: return "Switched";
+    case WEND_CONTROL_EARLY: return "Early";
     }
     return "unknown message";
 }

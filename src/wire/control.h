@@ -35,6 +35,7 @@ enum wend_control_type {
     WEND_CONTROL_GOODBYE = 0x0103,
     WEND_CONTROL_REPORT = 0x8104,
     WEND_CONTROL_SWITCHED = 0x8105,
+    WEND_CONTROL_EARLY = 0x8106,
 };
 
 enum wend_error {

@@ -201,7 +201,7 @@ static void time_ends_it_and_stragglers_are_late(void **state)
 {
     struct fixture *f = *state;
     begin(f);
-    wend_hold_set_time(&f->hold, WEND_MS(20));
+    wend_hold_set_time(f->pool, &f->hold, WEND_MS(20));
     mark(f, WEND_SWITCH_ENTER, 4, 4, B, 10);
     packet(f, 5, B, 25);
     expire(f, 29);
@@ -212,6 +212,23 @@ static void time_ends_it_and_stragglers_are_late(void **state)
     packet(f, 6, B, 32); // the straggler's way is not the way in use
     packet(f, 3, A, 33);
     expect(f, "L2 6 L3");
+}
+
+static void the_time_may_grow_while_some_are_held(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    packet(f, 3, B, 10);
+    wend_hold_set_time(f->pool, &f->hold, WEND_MS(150));
+    wend_hold_set_time(f->pool, &f->hold, WEND_MS(20));
+    assert_true(deadline(f) == WEND_MS(160)); // only ever more
+    packet(f, 2, A, 159);
+    expect(f, "2 3");
+    packet2(f, 1, B, 160); // but not for what waits for a fresh pair's first
+    wend_hold_set_time(f->pool, &f->hold, WEND_MS(100));
+    assert_true(deadline(f) == WEND_MS(165));
+    expire(f, 165);
+    expect(f, "101");
 }
 
 static void nothing_missing_nothing_held(void **state)
@@ -452,6 +469,7 @@ int main(void)
         TEST(leave_first_holds_nothing),
         TEST(without_enter_the_other_way_is_enough),
         TEST(time_ends_it_and_stragglers_are_late),
+        TEST(the_time_may_grow_while_some_are_held),
         TEST(nothing_missing_nothing_held),
         TEST(back_again_before_the_first_switch_is_over),
         TEST(a_third_way_makes_each_gap_worth_waiting),
