@@ -9,6 +9,7 @@
 #include "node/hold.h"
 
 #include "base/assert.h"
+#include "node/plane.h"
 
 static bool is_other_way(const struct wend_hold_message *m, const struct wend_hold_way *way)
 {
@@ -208,6 +209,14 @@ static enum wend_hold_verdict accept_in_sequence(struct wend_hold_pool *p, struc
 
 // ---- Transit ----
 
+// Of a move from `h->way` to that of `m`.
+static wend_duration transit_time(const struct wend_hold *h, const struct wend_hold_message *m)
+{
+    const bool back = h->way.kind == 1 + WEND_WAY_DIRECT && m->way.kind == 1 + WEND_WAY_RELAY;
+
+    return back && h->time_back != 0 ? h->time_back : hold_time(h);
+}
+
 static void start_transit(struct wend_hold *h, const struct wend_hold_message *m, uint64_t first,
                           uint64_t missing)
 {
@@ -217,7 +226,7 @@ static void start_transit(struct wend_hold *h, const struct wend_hold_message *m
     h->missing = missing;
     h->new_way = m->way;
     h->top = (struct wend_hold_place){0};
-    h->wait = hold_time(h);
+    h->wait = transit_time(h, m);
     h->entered = false;
 }
 

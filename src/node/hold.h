@@ -92,7 +92,7 @@ struct wend_hold {
     struct wend_hold_way way;      // how that one came
     wend_instant heard_at;         // in mode NONE
     uint32_t oldest, last, count;  // cells in order, if count is not 0
-    wend_duration time;            // 0: preset
+    wend_duration time, time_back; // 0: preset; as `time`
     struct wend_hold_place waived; // below it something was waited for in vain
     struct wend_hold_place left;   // the newest LEAVE's first counter, and how it came
     struct wend_hold_way left_way;
@@ -169,6 +169,12 @@ enum wend_hold_verdict wend_hold_accept(struct wend_hold_pool *p, struct wend_ho
 // How long to wait from the next change on, and in one under way if it is longer; cut to
 // WEND_HOLD_TIME_MAX.
 void wend_hold_set_time(struct wend_hold_pool *p, struct wend_hold *h, wend_duration time);
+// Another one for moves from a direct way to the relay: the slower way waits for what is gone. 0:
+// the same.
+static inline void wend_hold_set_time_back(struct wend_hold *h, wend_duration time)
+{
+    h->time_back = time < WEND_HOLD_TIME_MAX ? time : WEND_HOLD_TIME_MAX;
+}
 
 // What has waited long enough, of all peers, becomes ready.
 void wend_hold_expire(struct wend_hold_pool *p, wend_instant now);

@@ -179,7 +179,7 @@ struct wend_contact {
     struct wend_paths paths;
     bool way_told;
     struct wend_plane_path told, told_also; // to the sealing half
-    wend_duration told_hold;                // to the opening half; 0: nothing yet
+    wend_duration told_hold, told_back;     // to the opening half; 0: nothing yet
 
     struct wend_contact_report report;
     struct wend_health health;
