@@ -37,6 +37,13 @@ static wend_duration hold_time(const struct wend_hold *h)
     return h->time != 0 ? h->time : WEND_HOLD_TIME;
 }
 
+// Of a change to this way.
+static wend_duration hold_time_to(const struct wend_hold *h, const struct wend_hold_way *way)
+{
+    const bool relayed = way->kind == 1 + WEND_WAY_RELAY;
+    return relayed && h->relay_time != 0 ? h->relay_time : hold_time(h);
+}
+
 // ---- Letting go ----
 
 static void arm(struct wend_hold_pool *p, struct wend_hold *h)
@@ -58,6 +65,11 @@ void wend_hold_set_time(struct wend_hold_pool *p, struct wend_hold *h, wend_dura
         return;
     h->wait = h->time;
     arm(p, h);
+}
+
+void wend_hold_set_relay_time(struct wend_hold *h, wend_duration time)
+{
+    h->relay_time = time < WEND_HOLD_TIME_MAX ? time : WEND_HOLD_TIME_MAX;
 }
 
 static void release_all(struct wend_hold_pool *p, struct wend_hold *h)
@@ -209,14 +221,6 @@ static enum wend_hold_verdict accept_in_sequence(struct wend_hold_pool *p, struc
 
 // ---- Transit ----
 
-// Of a move from `h->way` to that of `m`.
-static wend_duration transit_time(const struct wend_hold *h, const struct wend_hold_message *m)
-{
-    const bool back = h->way.kind == 1 + WEND_WAY_DIRECT && m->way.kind == 1 + WEND_WAY_RELAY;
-
-    return back && h->time_back != 0 ? h->time_back : hold_time(h);
-}
-
 static void start_transit(struct wend_hold *h, const struct wend_hold_message *m, uint64_t first,
                           uint64_t missing)
 {
@@ -226,7 +230,7 @@ static void start_transit(struct wend_hold *h, const struct wend_hold_message *m
     h->missing = missing;
     h->new_way = m->way;
     h->top = (struct wend_hold_place){0};
-    h->wait = transit_time(h, m);
+    h->wait = hold_time_to(h, &m->way);
     h->entered = false;
 }
 
@@ -354,7 +358,7 @@ static bool may_older_come(const struct wend_hold *h, const struct wend_hold_mes
                            wend_instant now)
 {
     return h->at.pair != 0 && !is_way_left(h) && is_other_way(m, &h->way) &&
-           now - h->heard_at < hold_time(h);
+           now - h->heard_at < hold_time_to(h, &m->way);
 }
 
 static enum wend_hold_verdict accept_both(struct wend_hold_pool *p, struct wend_hold *h,

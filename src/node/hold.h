@@ -84,7 +84,7 @@ struct wend_hold_place {
 
 enum wend_hold_mode { WEND_HOLD_NONE = 0, WEND_HOLD_TRANSIT, WEND_HOLD_SEQUENCE };
 
-// One peer. Zeroed: nothing was heard. 304 bytes.
+// One peer. Zeroed: nothing was heard. 312 bytes.
 struct wend_hold {
     enum wend_hold_mode mode;
     struct wend_heap_node timer;
@@ -92,7 +92,8 @@ struct wend_hold {
     struct wend_hold_way way;      // how that one came
     wend_instant heard_at;         // in mode NONE
     uint32_t oldest, last, count;  // cells in order, if count is not 0
-    wend_duration time, time_back; // 0: preset; as `time`
+    wend_duration time;            // 0: preset
+    wend_duration relay_time;      // of a change to the relay; 0: as any
     struct wend_hold_place waived; // below it something was waited for in vain
     struct wend_hold_place left;   // the newest LEAVE's first counter, and how it came
     struct wend_hold_way left_way;
@@ -169,12 +170,9 @@ enum wend_hold_verdict wend_hold_accept(struct wend_hold_pool *p, struct wend_ho
 // How long to wait from the next change on, and in one under way if it is longer; cut to
 // WEND_HOLD_TIME_MAX.
 void wend_hold_set_time(struct wend_hold_pool *p, struct wend_hold *h, wend_duration time);
-// Another one for moves from a direct way to the relay: the slower way waits for what is gone. 0:
-// the same.
-static inline void wend_hold_set_time_back(struct wend_hold *h, wend_duration time)
-{
-    h->time_back = time < WEND_HOLD_TIME_MAX ? time : WEND_HOLD_TIME_MAX;
-}
+// The same for changes to the relay from now on. A direct path that died brings nothing more, and
+// one that lives was seldom the slower way: this is often short. 0: as any other change.
+void wend_hold_set_relay_time(struct wend_hold *h, wend_duration time);
 
 // What has waited long enough, of all peers, becomes ready.
 void wend_hold_expire(struct wend_hold_pool *p, wend_instant now);

@@ -25,6 +25,7 @@ struct wend_leg_slot {
     bool fresh;    // its clock starts with the next expire: a request is not told the time
     bool due;      // to be sent by the next drain
     bool once;     // not repeated, and nobody minds when there is no answer
+    bool repeated; // sent before tries began anew: its answer measures nothing
     wend_instant sent, retry_at, give_up_at;
     wend_duration interval, patience;
     uint8_t body[WEND_LEG_BODY_MAX];

@@ -130,7 +130,8 @@ static int carry_out(struct wend_open *o, const struct wend_command *c)
     case WEND_COMMAND_HOLD:
         if (peer->used)
             wend_hold_set_time(&o->pool, &peer->hold, c->hold);
-        wend_hold_set_time_back(&peer->hold, c->hold_back);
+        if (peer->used)
+            wend_hold_set_relay_time(&peer->hold, c->hold_relay);
         break;
     case WEND_COMMAND_SWITCH:
     case WEND_COMMAND_EARLY_DONE:

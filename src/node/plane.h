@@ -67,7 +67,7 @@ struct wend_command {
     struct wend_plane_path path;
     struct wend_plane_path also;
     wend_duration hold;
-    wend_duration hold_back; // HOLD: after a move from a direct way to the relay; 0: the same
+    wend_duration hold_relay; // where the change is to the relay
     uint32_t count;
 };
 
