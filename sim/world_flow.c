@@ -3,6 +3,7 @@
 // order.
 #include <string.h>
 
+#include "node/hold.h"
 #include "wire/ip.h"
 #include "world.h"
 
@@ -175,6 +176,15 @@ static bool is_expected(struct sim_world *w, const struct sim_device *d, const s
     return false;
 }
 
+// Beyond that nobody waits for what is missing.
+static bool must_keep_order(const struct sim_world *w, const struct sim_flow *f)
+{
+    const struct sim_scenario *s = w->scenario;
+
+    return s->orderly && w->options.order >= (s->faultless ? 1u : 2u) &&
+           sim_scenario_detour(s, f->plan.from, f->plan.to) < WEND_HOLD_TIME_MAX;
+}
+
 static bool book_number(struct sim_world *w, struct sim_flow *f, uint32_t number)
 {
     uint64_t *word = &f->seen[number / 64];
@@ -191,7 +201,7 @@ static bool book_number(struct sim_world *w, struct sim_flow *f, uint32_t number
         return true;
     }
     w->stats.reordered++;
-    if (w->scenario->orderly && w->options.order >= (w->scenario->faultless ? 1u : 2u))
+    if (must_keep_order(w, f))
         sim_world_fail(w, "packet %u of flow %u was delivered after %u", number, f->actor.index,
                        f->highest - 1);
     return true;
