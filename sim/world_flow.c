@@ -73,6 +73,23 @@ static void too_big(struct sim_world *w, struct sim_flow *f, const struct sim_de
         f->len_max = mtu;
 }
 
+// The packet that the message quotes says by its port whose it was (packet.h).
+void sim_flow_refused(struct sim_world *w, const struct sim_device *d)
+{
+    const struct wend_bytes icmp = wend_seal_answer(d->seal);
+    struct wend_ip ip;
+
+    if (!wend_ip_read(icmp, &ip) || ip.len < 2 * (size_t)ip.header_len + 10)
+        return;
+    const uint32_t index = wend_get_u16(icmp.at + 2 * ip.header_len + 8) - SIM_PACKET_PORT;
+    if (index >= w->flow_count)
+        return;
+    struct sim_flow *f = &w->flows[index];
+    too_big(w, f, d);
+    f->refused++;
+    w->stats.refused++;
+}
+
 static void hand_over(struct sim_world *w, struct sim_flow *f, struct wend_bytes packet)
 {
     struct sim_device *d = &w->devices[f->plan.from];
@@ -116,6 +133,7 @@ void sim_flow_send(struct sim_world *w, struct sim_flow *f)
     const struct sim_member *to = &w->office->members[f->plan.to];
     const struct sim_packet p = {.flow = f->actor.index,
                                  .number = f->sent,
+                                 .id = (uint16_t)w->stats.sent,
                                  .sent = w->now,
                                  .dont_fragment = f->plan.dont_fragment,
                                  .from = f->plan.ipv6 ? from->ipv6 : from->ipv4,
@@ -276,6 +294,9 @@ void sim_world_delivered(struct sim_world *w, struct sim_device *d, struct wend_
 {
     struct sim_packet p;
 
+    packet = sim_reassembly_take(&w->reassembly, d->index, packet, w->now);
+    if (packet.len == 0)
+        return; // more is to come
     if (!sim_packet_read(packet, &p)) {
         sim_world_fail(w, "device %u got %zu bytes that are no packet of a user", d->index,
                        packet.len);

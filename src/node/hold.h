@@ -16,8 +16,8 @@
 // A second switch during a transit makes a SEQUENCE of it.
 //
 // Wire:   decides by counters, by ways, and by Switch messages (wire/switch.h) alone.
-//         docs/protocol.md section 7.5. Key pairs are numbered in the order in which they were
-//         first heard: messages of a newer one are newer.
+//         docs/protocol.md section 7.5. Key pairs are numbered in the order in which their keys
+//         came: messages of a newer one are newer.
 // Timing: hold time 50 ms until the node says better, at most 200 ms; 5 ms below a fresh pair's
 //         first message; a SEQUENCE without news ends after a second.
 // Limits: WEND_HOLD_PEER_MAX cells a peer, WEND_HOLD_CELLS in all. Who reaches one: everything the
