@@ -22,6 +22,7 @@ const struct wend_session_timing *wend_session_timing(enum wend_session_kind kin
                                .give_up = WEND_S(90),
                                .rekey_after = WEND_S(120),
                                .rekey_late = WEND_S(165),
+                               .send_for = WEND_S(170),
                                .reject_after = WEND_S(180),
                                .keepalive = WEND_S(10),
                                .silence = WEND_S(15)},

@@ -59,8 +59,13 @@ static void test_pairs_end(void **state)
     struct ends w;
     ends_init(&w, WEND_SESSION_PEER);
     ends_connect(&w.a, &w.b, 0);
-    assert_int_equal(wend_session_sending(&w.a.session, WEND_S(180) - 1), 1001);
-    assert_int_equal(wend_session_sending(&w.a.session, WEND_S(180)), 0);
+    // Nothing is sent any more before the other side forgets.
+    assert_int_equal(wend_session_sending(&w.a.session, WEND_S(170) - 1), 1001);
+    assert_int_equal(wend_session_sending(&w.a.session, WEND_S(170)), 0);
+    assert_int_equal(wend_session_deadline(&w.b.session), WEND_S(170));
+    end_expire(&w.b, WEND_S(170));
+    assert_int_equal(w.b.expired, 0);
+    assert_int_equal(wend_session_deadline(&w.b.session), WEND_S(180));
     end_expire(&w.b, WEND_S(180) - 1);
     assert_int_equal(w.b.expired, 0);
     end_expire(&w.b, WEND_S(180));
