@@ -16,7 +16,7 @@ static size_t write_ipv4(const struct sim_packet *p, uint8_t *to, size_t len)
     memset(to, 0, 20);
     to[0] = 0x45;
     wend_put_u16(to + 2, (uint16_t)len);
-    wend_put_u16(to + 4, (uint16_t)p->number);
+    wend_put_u16(to + 4, (uint16_t)(p->number * 8 + p->flow % 8)); // one host's flows differ
     if (p->dont_fragment)
         to[6] = 0x40;
     to[8] = 64;

@@ -25,6 +25,7 @@
 #include "node/open.h"
 #include "node/seal.h"
 #include "packet.h"
+#include "pieces.h"
 #include "relay/relay.h"
 #include "scenario.h"
 #include "stats.h"
@@ -171,6 +172,7 @@ struct sim_world {
     struct sim_server servers[SIM_SERVERS_MAX];
     struct sim_flow flows[SIM_FLOWS_MAX];
     uint32_t flow_count;
+    struct sim_pieces pieces;
     uint8_t out_bytes[SIM_OUT_LEN];
     struct wend_seal_out out; // empty between calls
     char failure[240];        // empty: none

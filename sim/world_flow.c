@@ -272,10 +272,13 @@ static void answer(struct sim_world *w, const struct sim_flow *f)
     sim_flow_arm(w, back);
 }
 
-void sim_world_delivered(struct sim_world *w, struct sim_device *d, struct wend_bytes packet)
+void sim_world_delivered(struct sim_world *w, struct sim_device *d, struct wend_bytes in)
 {
+    const struct wend_bytes packet = sim_pieces_add(&w->pieces, d->index, in);
     struct sim_packet p;
 
+    if (packet.len == 0)
+        return;
     if (!sim_packet_read(packet, &p)) {
         sim_world_fail(w, "device %u got %zu bytes that are no packet of a user", d->index,
                        packet.len);
