@@ -255,6 +255,8 @@ void sim_flow_expire(struct sim_world *w, struct sim_flow *f);
 // The device has been started anew: what it got before is another's.
 void sim_flow_forget(struct sim_world *w, const struct sim_device *d);
 void sim_flow_send(struct sim_world *w, struct sim_flow *f);
+// The sealing half has an ICMP message for the host: for the user whose packet it is about.
+void sim_world_answered(struct sim_world *w, const struct sim_device *d);
 void sim_flow_arm(struct sim_world *w, struct sim_flow *f);
 // An IP packet that device `d` gives to its host.
 void sim_world_delivered(struct sim_world *w, struct sim_device *d, struct wend_bytes packet);
