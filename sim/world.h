@@ -25,7 +25,7 @@
 #include "node/open.h"
 #include "node/seal.h"
 #include "packet.h"
-#include "pieces.h"
+#include "reassembly.h"
 #include "relay/relay.h"
 #include "scenario.h"
 #include "stats.h"
@@ -171,8 +171,8 @@ struct sim_world {
     struct sim_device devices[SIM_DEVICES_MAX];
     struct sim_server servers[SIM_SERVERS_MAX];
     struct sim_flow flows[SIM_FLOWS_MAX];
+    struct sim_reassembly reassembly;
     uint32_t flow_count;
-    struct sim_pieces pieces;
     uint8_t out_bytes[SIM_OUT_LEN];
     struct wend_seal_out out; // empty between calls
     char failure[240];        // empty: none
@@ -255,9 +255,9 @@ void sim_flow_expire(struct sim_world *w, struct sim_flow *f);
 // The device has been started anew: what it got before is another's.
 void sim_flow_forget(struct sim_world *w, const struct sim_device *d);
 void sim_flow_send(struct sim_world *w, struct sim_flow *f);
-// The sealing half has an ICMP message for the host: for the user whose packet it is about.
-void sim_world_answered(struct sim_world *w, const struct sim_device *d);
 void sim_flow_arm(struct sim_world *w, struct sim_flow *f);
+// The half of `d` that seals refused what had waited there: its sender learns of it.
+void sim_flow_refused(struct sim_world *w, const struct sim_device *d);
 // An IP packet that device `d` gives to its host.
 void sim_world_delivered(struct sim_world *w, struct sim_device *d, struct wend_bytes packet);
 

@@ -86,10 +86,10 @@ static void flush(struct sim_world *w, struct sim_device *d)
 {
     while (!wend_seal_is_flushed(d->seal)) {
         const bool done = wend_seal_flush(d->seal, w->now, &w->out);
-        const bool answers = wend_seal_answer(d->seal).len > 0;
-        wend_assert(done || answers || w->out.count > 0);
-        if (answers)
-            sim_world_answered(w, d);
+        const bool refused = wend_seal_answer(d->seal).len > 0;
+        wend_assert(done || refused || w->out.count > 0);
+        if (refused)
+            sim_flow_refused(w, d);
         sim_device_send_runs(w, d, &w->out);
     }
 }

@@ -64,37 +64,44 @@ static uint32_t mtu_of(struct wend_bytes icmp)
     return ip.protocol == 58 && at[0] == 2 ? wend_get_u32(at + 4) : 0;
 }
 
-void sim_world_answered(struct sim_world *w, const struct sim_device *d)
+static void too_big(struct sim_world *w, struct sim_flow *f, const struct sim_device *d)
 {
-    const struct wend_bytes icmp = wend_seal_answer(d->seal);
-    const uint32_t mtu = mtu_of(icmp);
-    struct wend_ip ip;
+    const uint32_t mtu = mtu_of(wend_seal_answer(d->seal));
 
     w->stats.too_big++;
-    if (mtu < SIM_PACKET_LEN_MIN || !wend_ip_read(icmp, &ip))
+    if (mtu >= SIM_PACKET_LEN_MIN && mtu < f->len_max)
+        f->len_max = mtu;
+}
+
+// The packet that the message quotes says by its port whose it was (packet.h).
+void sim_flow_refused(struct sim_world *w, const struct sim_device *d)
+{
+    const struct wend_bytes icmp = wend_seal_answer(d->seal);
+    struct wend_ip ip;
+
+    if (!wend_ip_read(icmp, &ip) || ip.len < 2 * (size_t)ip.header_len + 10)
         return;
-    // The packet that it is about lies behind it: its source port names the flow.
-    const size_t quoted = (size_t)ip.header_len + 8, udp = quoted + (ip.version == 4 ? 20 : 40);
-    const uint32_t flow = ip.len >= udp + 2 ? wend_get_u16(icmp.at + udp) - 4000u : UINT32_MAX;
-    if (flow < w->flow_count && mtu < w->flows[flow].len_max)
-        w->flows[flow].len_max = mtu;
+    const uint32_t index = wend_get_u16(icmp.at + 2 * ip.header_len + 8) - SIM_PACKET_PORT;
+    if (index >= w->flow_count)
+        return;
+    struct sim_flow *f = &w->flows[index];
+    too_big(w, f, d);
+    f->refused++;
+    w->stats.refused++;
 }
 
 static void hand_over(struct sim_world *w, struct sim_flow *f, struct wend_bytes packet)
 {
     struct sim_device *d = &w->devices[f->plan.from];
     const struct wend_vnet plain = {0};
+    const enum wend_seal_verdict verdict =
+        wend_seal_packet(d->seal, &plain, packet, w->now, &w->out);
     enum sim_packet_what what = SIM_PACKET_REFUSED;
-    enum wend_seal_verdict verdict;
 
-    while ((verdict = wend_seal_packet(d->seal, &plain, packet, w->now, &w->out)) ==
-               WEND_SEAL_FULL &&
-           wend_seal_answer(d->seal).len > 0)
-        sim_world_answered(w, d);
     switch (verdict) {
     case WEND_SEAL_SENT: what = SIM_PACKET_SEALED; break;
     case WEND_SEAL_QUEUED: what = SIM_PACKET_QUEUED; break;
-    case WEND_SEAL_TOO_BIG: sim_world_answered(w, d); break;
+    case WEND_SEAL_TOO_BIG: too_big(w, f, d); break;
     case WEND_SEAL_FULL: sim_world_fail(w, "device %u: an empty buffer is full", d->index); break;
     case WEND_SEAL_DROPPED:
     case WEND_SEAL_UNREACHABLE:
@@ -126,6 +133,7 @@ void sim_flow_send(struct sim_world *w, struct sim_flow *f)
     const struct sim_member *to = &w->office->members[f->plan.to];
     const struct sim_packet p = {.flow = f->actor.index,
                                  .number = f->sent,
+                                 .id = (uint16_t)w->stats.sent,
                                  .sent = w->now,
                                  .dont_fragment = f->plan.dont_fragment,
                                  .from = f->plan.ipv6 ? from->ipv6 : from->ipv4,
@@ -282,13 +290,13 @@ static void answer(struct sim_world *w, const struct sim_flow *f)
     sim_flow_arm(w, back);
 }
 
-void sim_world_delivered(struct sim_world *w, struct sim_device *d, struct wend_bytes in)
+void sim_world_delivered(struct sim_world *w, struct sim_device *d, struct wend_bytes packet)
 {
-    const struct wend_bytes packet = sim_pieces_add(&w->pieces, d->index, in);
     struct sim_packet p;
 
+    packet = sim_reassembly_take(&w->reassembly, d->index, packet, w->now);
     if (packet.len == 0)
-        return;
+        return; // more is to come
     if (!sim_packet_read(packet, &p)) {
         sim_world_fail(w, "device %u got %zu bytes that are no packet of a user", d->index,
                        packet.len);
