@@ -47,19 +47,35 @@ static void begin_trouble(struct sim_proof *p, enum trouble trouble)
         wend_sim_net_cut(p->world->net, b, a, true);
 }
 
+// When the first packet was delivered that came by the relay too, if not by it alone: from then on
+// nothing depends on the direct path any more.
+static wend_instant carried(const struct sim_proof *p, uint32_t flow, wend_instant since)
+{
+    wend_instant least = WEND_NEVER;
+
+    for (uint32_t i = 0; i < p->ledger.counts[flow]; i++) {
+        const struct sim_ledger_packet *k = &p->ledger.packets[flow][i];
+        if (k->sent < since || k->delivered == 0 || k->relayed == 0)
+            continue;
+        least = wend_instant_min(least, k->delivered > k->relayed ? k->delivered : k->relayed);
+    }
+    return least;
+}
+
 // The later of the directions concerned.
-static wend_duration measure(const struct sim_proof *p, enum trouble trouble, wend_instant since)
+static wend_duration measure(struct sim_proof *p, enum trouble trouble, wend_instant since)
 {
     wend_duration longest = 0;
 
     for (uint32_t flow = 0; flow < 2; flow++) {
         if (trouble == (flow == 0 ? BACK : FORTH))
             continue;
-        const struct sim_ledger_packet *k = sim_proof_delivered(p, flow, since, true);
-        if (k == NULL)
+        sim_ledger_settle(&p->ledger, flow, p->scenario.flows[flow].to);
+        const wend_instant at = carried(p, flow, since);
+        if (at == WEND_NEVER)
             return WEND_NEVER;
-        if (k->delivered - since > longest)
-            longest = k->delivered - since;
+        if (at - since > longest)
+            longest = at - since;
     }
     return longest;
 }

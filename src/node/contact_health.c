@@ -34,14 +34,17 @@ static wend_duration rtt_of(const struct wend_path *path)
     return path != NULL && wend_prober_is_up(&path->prober) ? path->prober.rtt : 0;
 }
 
-// A message goes one way; the report of it may come back by the slower one.
-static void tell_expectations(struct wend_contact *c)
+// A message goes one way, and the report of it comes back by some way: by which one, `origin` says
+// when it is there; until then it may be the slower one.
+static void tell_expectations(struct wend_contact *c, const struct wend_origin *origin)
 {
     const struct wend_path *chosen = wend_paths_chosen(&c->paths);
     const struct wend_path *relay = &c->paths.path[WEND_PATHS_RELAY];
     const struct wend_path *other = chosen == relay ? wend_paths_direct(&c->paths) : relay;
     const wend_duration there = rtt_of(chosen);
-    const wend_duration back = rtt_of(other) > there ? rtt_of(other) : there;
+    wend_duration back = rtt_of(other) > there ? rtt_of(other) : there;
+    if (origin != NULL && (origin->kind == WEND_ORIGIN_CHANNEL) == (chosen == relay))
+        back = there;
     const wend_duration variation = chosen != NULL ? 2 * chosen->prober.variation : 0;
 
     wend_health_expect(&c->health, there / 2 + back / 2 + variation,
@@ -106,7 +109,7 @@ static void repeat_switch(struct wend_node *n, struct wend_contact *c)
 
 void wend_contact_judge(struct wend_node *n, struct wend_contact *c)
 {
-    tell_expectations(c);
+    tell_expectations(c, NULL);
     (void)tell_sent(n, c);
     wend_health_expire(&c->health, n->now);
     take_verdict(n, c);
@@ -123,7 +126,7 @@ void wend_contact_health_restart(struct wend_node *n, struct wend_contact *c)
 }
 
 void wend_contact_reported(struct wend_node *n, struct wend_contact *c,
-                           const struct wend_control *in)
+                           const struct wend_origin *origin, const struct wend_control *in)
 {
     struct wend_attributes a;
     struct wend_way_counters ways;
@@ -132,7 +135,7 @@ void wend_contact_reported(struct wend_node *n, struct wend_contact *c,
         wend_node_drop(n, WEND_DROP_MALFORMED);
         return;
     }
-    tell_expectations(c);
+    tell_expectations(c, origin);
     if (!tell_sent(n, c))
         return;
     const struct wend_health_report report = {

@@ -83,7 +83,6 @@ struct wend_leg {
     wend_duration restart_after;
 
     struct wend_leg_search search;
-    struct wend_leg_slot slots[WEND_LEG_REQUESTS_MAX];
     size_t slot_high; // slots at and above this were never used
     uint32_t last_id;
     struct wend_leg_answer answers[WEND_LEG_ANSWERS_MAX];
@@ -102,6 +101,7 @@ struct wend_leg {
     uint8_t out[WEND_DATAGRAM_MAX];
     uint8_t in[WEND_DATAGRAM_MAX];
     struct wend_response handshake_response;
+    struct wend_leg_slot slots[WEND_LEG_REQUESTS_MAX]; // last, for most are never touched
 };
 
 // --- between the leg's files ---

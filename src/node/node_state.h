@@ -133,7 +133,7 @@ struct wend_contact_report {
         uint64_t count, highest; // at the last look
         wend_instant at;         // of the last message, as far as looks tell
         uint8_t silences;        // reports of its silence
-        bool busy;
+        wend_duration soonest;   // silence of so long is told; 0: none is
     } ways[WEND_WAYS];
     struct {
         wend_instant at;
