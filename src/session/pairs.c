@@ -103,31 +103,30 @@ static wend_instant end_of(const struct wend_session *s, const struct wend_sessi
     return pair->local_index ? pair->created + s->timing->reject_after : WEND_NEVER;
 }
 
-// The other side made the pair at another moment, and what was sent is under way for a while: with
-// one age for both ends, the last packets would come too late.
-static wend_instant end_of_sending(const struct wend_session *s)
+// The peer's clock for the same pair may be half a round trip ahead, and messages take their time.
+static wend_instant sending_ends(const struct wend_session *s)
 {
-    const wend_duration age = s->timing->send_for ? s->timing->send_for : s->timing->reject_after;
-    return s->current.local_index ? s->current.created + age : WEND_NEVER;
+    const struct wend_session_pair *pair = &s->current;
+
+    return pair->local_index && !pair->ending ? pair->created + s->timing->send_for : WEND_NEVER;
 }
 
 void wend_session_expire_pairs(struct wend_session *s, wend_instant now)
 {
     struct wend_session_pair *const slots[] = {&s->previous, &s->current, &s->next};
+    if (now >= sending_ends(s))
+        s->current.ending = true;
     for (size_t i = 0; i < 3; i++)
         if (now >= end_of(s, slots[i]))
             clear(s, slots[i]);
     if (s->next.eager && now >= s->next.created + WEND_SESSION_BELIEF)
         s->next.eager = false;
-    s->current.spent = now >= end_of_sending(s);
 }
 
 wend_instant wend_session_pairs_deadline(const struct wend_session *s)
 {
     wend_instant at = wend_instant_min(end_of(s, &s->previous), end_of(s, &s->current));
-    at = wend_instant_min(at, end_of(s, &s->next));
-    if (!s->current.spent)
-        at = wend_instant_min(at, end_of_sending(s));
+    at = wend_instant_min(at, wend_instant_min(end_of(s, &s->next), sending_ends(s)));
     return s->next.eager ? wend_instant_min(at, s->next.created + WEND_SESSION_BELIEF) : at;
 }
 
@@ -139,7 +138,7 @@ void wend_session_outdate(struct wend_session *s)
 
 uint32_t wend_session_sending(const struct wend_session *s, wend_instant now)
 {
-    if (s->current.serial > s->outdated && now < end_of_sending(s))
+    if (s->current.serial > s->outdated && now < sending_ends(s) && !s->current.ending)
         return s->current.local_index;
     if (s->next.eager && now < s->next.created + WEND_SESSION_BELIEF)
         return s->next.local_index;
