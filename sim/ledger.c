@@ -119,6 +119,7 @@ void sim_ledger_command(struct sim_ledger *l, uint16_t device, const struct wend
         w->across += !was_relay && !is_relay;
     }
     w->now = c->path;
+    w->doubled += c->also.transport != WEND_TRANSPORT_NONE;
     if (is_relay)
         w->relay = c->path;
     else

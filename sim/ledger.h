@@ -40,6 +40,7 @@ struct sim_ledger_way {
     struct wend_plane_path now;
     struct wend_plane_path relay, direct; // the last ones
     uint32_t to_direct, to_relay, across; // changes: from relay, from direct, between direct ones
+    uint32_t doubled;                     // how often a second way was given beside one
 };
 
 struct sim_ledger {

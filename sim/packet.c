@@ -16,7 +16,7 @@ static size_t write_ipv4(const struct sim_packet *p, uint8_t *to, size_t len)
     memset(to, 0, 20);
     to[0] = 0x45;
     wend_put_u16(to + 2, (uint16_t)len);
-    wend_put_u16(to + 4, (uint16_t)p->number);
+    wend_put_u16(to + 4, p->id);
     if (p->dont_fragment)
         to[6] = 0x40;
     to[8] = 64;
@@ -60,7 +60,7 @@ void sim_packet_write(const struct sim_packet *p, uint8_t *to, size_t len)
         p->from.family == WEND_FAMILY_IPV6 ? write_ipv6(p, to, len) : write_ipv4(p, to, len);
     uint8_t *udp = to + header, *body = udp + UDP_LEN;
 
-    wend_put_u16(udp, (uint16_t)(4000 + p->flow));
+    wend_put_u16(udp, (uint16_t)(SIM_PACKET_PORT + p->flow));
     wend_put_u16(udp + 2, 5000);
     wend_put_u16(udp + 4, (uint16_t)(len - header));
     wend_put_u16(udp + 6, 0);

@@ -51,7 +51,7 @@ static wend_duration difference_of(const struct sim_proof *p)
         least = wend_instant_min(least, apart_one_way(s));
         most = straight + apart_one_way(s) - least;
     }
-    if (ways[0].to_relay + ways[1].to_relay > 0) {
+    if (ways[0].to_relay + ways[1].to_relay + ways[0].doubled + ways[1].doubled > 0) {
         least = relay < least ? relay : least;
         most = relay > most ? relay : most;
     }

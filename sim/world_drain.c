@@ -86,7 +86,10 @@ static void flush(struct sim_world *w, struct sim_device *d)
 {
     while (!wend_seal_is_flushed(d->seal)) {
         const bool done = wend_seal_flush(d->seal, w->now, &w->out);
-        wend_assert(done || w->out.count > 0);
+        const bool refused = wend_seal_answer(d->seal).len > 0;
+        wend_assert(done || refused || w->out.count > 0);
+        if (refused)
+            sim_flow_refused(w, d);
         sim_device_send_runs(w, d, &w->out);
     }
 }

@@ -200,29 +200,35 @@ void wend_contact_switched(struct wend_node *n, struct wend_contact *c,
 
 // --- Hold ---
 
-// The relay's round trip; before its first probe is answered, what both sides measured to it, or,
-// if one has not, so much that the longest hold follows.
-static wend_duration relay_rtt(const struct wend_node *n, const struct wend_contact *c)
+// The relay's round trip. Before its first probe is answered: what both sides measured to it, or,
+// if one has not, so much that the longest hold follows; so also on a stream, which stands still
+// after a loss. A relay that is gone counts on: what it took may still be under way.
+static wend_duration relay_rtt(const struct wend_node *n, struct wend_contact *c)
 {
     const struct wend_prober *prober = &c->paths.path[WEND_PATHS_RELAY].prober;
     const wend_duration ours = n->leg_made ? wend_leg_rtt_least(&n->leg) : 0;
 
     if (c->channel == 0)
-        return 0;
-    if (wend_prober_is_up(prober) && prober->rtt > 0)
-        return prober->rtt;
-    return ours > 0 && c->their_server_rtt > 0 ? ours + c->their_server_rtt : WEND_S(1);
+        return c->relay_rtt;
+    if (n->route.transport != WEND_TRANSPORT_UDP)
+        c->relay_rtt = WEND_S(1);
+    else if (wend_prober_is_up(prober) && prober->rtt > 0)
+        c->relay_rtt = prober->rtt;
+    else
+        c->relay_rtt = ours > 0 && c->their_server_rtt > 0 ? ours + c->their_server_rtt : WEND_S(1);
+    return c->relay_rtt;
 }
 
 // The peer may move between any two ways that live: packets are held for twice the difference of
 // their one-way times, taken as half the round trips. Until we have tried one, a direct path may
 // take no time at all. 0: nothing is known.
-static wend_duration hold_of(const struct wend_node *n, const struct wend_contact *c)
+static wend_duration hold_of(const struct wend_node *n, struct wend_contact *c,
+                             wend_duration *ret_relay)
 {
     const wend_duration relay = relay_rtt(n, c);
     wend_duration least = 0, most = 0;
 
-    for (uint32_t i = 0; i < WEND_PATHS_RELAY; i++) {
+    for (uint32_t i = 0; i < c->paths.used; i++) {
         const struct wend_prober *prober = &c->paths.path[i].prober;
         if (!wend_prober_is_up(prober) || prober->rtt == 0)
             continue;
@@ -231,6 +237,7 @@ static wend_duration hold_of(const struct wend_node *n, const struct wend_contac
         if (prober->rtt > most)
             most = prober->rtt;
     }
+    *ret_relay = HOLD_SLACK + (most > relay ? most - relay : 0);
     if (relay > most)
         most = relay;
     else if (relay > 0 && relay < least)
@@ -239,14 +246,21 @@ static wend_duration hold_of(const struct wend_node *n, const struct wend_contac
     return most == 0 ? 0 : hold < HOLD_MAX ? hold : HOLD_MAX;
 }
 
+static bool is_near(wend_duration a, wend_duration b)
+{
+    return (a > b ? a - b : b - a) <= HOLD_STEP;
+}
+
 void wend_contact_tell_hold(struct wend_node *n, struct wend_contact *c)
 {
-    const wend_duration hold = hold_of(n, c);
-    const wend_duration change = hold > c->told_hold ? hold - c->told_hold : c->told_hold - hold;
+    wend_duration relay;
+    const wend_duration hold = hold_of(n, c, &relay);
 
-    if (hold == 0 || change <= HOLD_STEP)
+    if (hold == 0 || (is_near(hold, c->told_hold) && is_near(relay, c->told_hold_relay)))
         return;
     c->told_hold = hold;
+    c->told_hold_relay = relay;
     wend_node_command_open(
-        n, &(struct wend_command){.kind = WEND_COMMAND_HOLD, .slot = c->slot, .hold = hold});
+        n, &(struct wend_command){
+               .kind = WEND_COMMAND_HOLD, .slot = c->slot, .hold = hold, .hold_relay = relay});
 }

@@ -9,6 +9,7 @@
 #include "node/hold.h"
 
 #include "base/assert.h"
+#include "node/plane.h"
 
 static bool is_other_way(const struct wend_hold_message *m, const struct wend_hold_way *way)
 {
@@ -36,6 +37,13 @@ static wend_duration hold_time(const struct wend_hold *h)
     return h->time != 0 ? h->time : WEND_HOLD_TIME;
 }
 
+// Of a change to this way.
+static wend_duration hold_time_to(const struct wend_hold *h, const struct wend_hold_way *way)
+{
+    const bool relayed = way->kind == 1 + WEND_WAY_RELAY;
+    return relayed && h->relay_time != 0 ? h->relay_time : hold_time(h);
+}
+
 // ---- Letting go ----
 
 static void arm(struct wend_hold_pool *p, struct wend_hold *h)
@@ -59,6 +67,11 @@ void wend_hold_set_time(struct wend_hold_pool *p, struct wend_hold *h, wend_dura
     arm(p, h);
 }
 
+void wend_hold_set_relay_time(struct wend_hold *h, wend_duration time)
+{
+    h->relay_time = time < WEND_HOLD_TIME_MAX ? time : WEND_HOLD_TIME_MAX;
+}
+
 static void release_all(struct wend_hold_pool *p, struct wend_hold *h)
 {
     while (h->count > 0)
@@ -78,14 +91,21 @@ static void finish(struct wend_hold_pool *p, struct wend_hold *h, wend_instant n
     h->heard_at = now;
 }
 
-// Sets free what follows `at` without a gap. No gap is known before a newer pair's first message.
+// Whether the way in use has said LEAVE and brought everything before it.
+static bool is_way_left(const struct wend_hold *h)
+{
+    return h->left.pair == h->at.pair && h->at.next <= h->left.next;
+}
+
+// Sets free what follows `at` without a gap. Whether one is before a newer pair's first message is
+// known only when the older pair's way has been left.
 static void advance(struct wend_hold_pool *p, struct wend_hold *h)
 {
     while (h->count > 0) {
         const struct wend_hold_cell *c = &p->cells[h->oldest];
-        if (c->pair > h->at.pair)
+        if (c->pair > h->at.pair && is_way_left(h))
             h->at = (struct wend_hold_place){c->pair, 0};
-        if (c->counter != h->at.next)
+        if (c->pair != h->at.pair || c->counter != h->at.next)
             return;
         wend_hold_release_oldest(p, h);
         h->at.next++;
@@ -217,7 +237,7 @@ static void start_transit(struct wend_hold *h, const struct wend_hold_message *m
     h->missing = missing;
     h->new_way = m->way;
     h->top = (struct wend_hold_place){0};
-    h->wait = hold_time(h);
+    h->wait = hold_time_to(h, &m->way);
     h->entered = false;
 }
 
@@ -320,12 +340,6 @@ static void pass(struct wend_hold *h, const struct wend_hold_message *m, wend_in
     h->heard_at = now;
 }
 
-// Whether the way in use has said LEAVE and brought everything before it.
-static bool is_way_left(const struct wend_hold *h)
-{
-    return h->left.pair == h->at.pair && h->at.next <= h->left.next;
-}
-
 // Where the new way began, if messages below it may still be coming by another; else at.next.
 static uint64_t find_first(const struct wend_hold *h, const struct wend_hold_message *m)
 {
@@ -345,7 +359,7 @@ static bool may_older_come(const struct wend_hold *h, const struct wend_hold_mes
                            wend_instant now)
 {
     return h->at.pair != 0 && !is_way_left(h) && is_other_way(m, &h->way) &&
-           now - h->heard_at < hold_time(h);
+           now - h->heard_at < hold_time_to(h, &m->way);
 }
 
 static enum wend_hold_verdict accept_both(struct wend_hold_pool *p, struct wend_hold *h,
@@ -391,11 +405,22 @@ static enum wend_hold_verdict accept_fresh(struct wend_hold_pool *p, struct wend
     return accept_in_sequence(p, h, m, now);
 }
 
+// A BOTH that was overtaken still says what follows, unless a newer switch has ended it already.
+static void heed_late_both(struct wend_hold *h, const struct wend_hold_message *m, wend_instant now)
+{
+    if (m->mark.kind != WEND_SWITCH_BOTH || m->pair != h->at.pair ||
+        wend_hold_is_before(mark_of(m), h->left))
+        return;
+    start_sequence(h, (struct wend_hold_place){0}, hold_time(h), now + WEND_HOLD_BOTH);
+}
+
 static enum wend_hold_verdict accept_in_none(struct wend_hold_pool *p, struct wend_hold *h,
                                              const struct wend_hold_message *m, wend_instant now)
 {
-    if (wend_hold_is_before(place_of(m), h->at))
+    if (wend_hold_is_before(place_of(m), h->at)) {
+        heed_late_both(h, m, now);
         return straggle(h, m);
+    }
     if (m->pair > h->at.pair)
         return accept_fresh(p, h, m, now);
     if (m->mark.kind == WEND_SWITCH_BOTH)
@@ -422,6 +447,8 @@ enum wend_hold_verdict wend_hold_accept(struct wend_hold_pool *p, struct wend_ho
     if (m->mark.kind == WEND_SWITCH_LEAVE && !wend_hold_is_before(mark_of(m), h->left)) {
         h->left = mark_of(m);
         h->left_way = m->way;
+        if (h->mode == WEND_HOLD_SEQUENCE)
+            advance(p, h);
     }
     arm(p, h);
     return verdict;

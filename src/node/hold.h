@@ -16,8 +16,8 @@
 // A second switch during a transit makes a SEQUENCE of it.
 //
 // Wire:   decides by counters, by ways, and by Switch messages (wire/switch.h) alone.
-//         docs/protocol.md section 7.5. Key pairs are numbered in the order in which they were
-//         first heard: messages of a newer one are newer.
+//         docs/protocol.md section 7.5. Key pairs are numbered in the order in which their keys
+//         came: messages of a newer one are newer.
 // Timing: hold time 50 ms until the node says better, at most 200 ms; 5 ms below a fresh pair's
 //         first message; a SEQUENCE without news ends after a second.
 // Limits: WEND_HOLD_PEER_MAX cells a peer, WEND_HOLD_CELLS in all. Who reaches one: everything the
@@ -84,7 +84,7 @@ struct wend_hold_place {
 
 enum wend_hold_mode { WEND_HOLD_NONE = 0, WEND_HOLD_TRANSIT, WEND_HOLD_SEQUENCE };
 
-// One peer. Zeroed: nothing was heard. 304 bytes.
+// One peer. Zeroed: nothing was heard. 312 bytes.
 struct wend_hold {
     enum wend_hold_mode mode;
     struct wend_heap_node timer;
@@ -93,6 +93,7 @@ struct wend_hold {
     wend_instant heard_at;         // in mode NONE
     uint32_t oldest, last, count;  // cells in order, if count is not 0
     wend_duration time;            // 0: preset
+    wend_duration relay_time;      // of a change to the relay; 0: as any
     struct wend_hold_place waived; // below it something was waited for in vain
     struct wend_hold_place left;   // the newest LEAVE's first counter, and how it came
     struct wend_hold_way left_way;
@@ -169,6 +170,9 @@ enum wend_hold_verdict wend_hold_accept(struct wend_hold_pool *p, struct wend_ho
 // How long to wait from the next change on, and in one under way if it is longer; cut to
 // WEND_HOLD_TIME_MAX.
 void wend_hold_set_time(struct wend_hold_pool *p, struct wend_hold *h, wend_duration time);
+// The same for changes to the relay from now on. A direct path that died brings nothing more, and
+// one that lives was seldom the slower way: this is often short. 0: as any other change.
+void wend_hold_set_relay_time(struct wend_hold *h, wend_duration time);
 
 // What has waited long enough, of all peers, becomes ready.
 void wend_hold_expire(struct wend_hold_pool *p, wend_instant now);

@@ -58,7 +58,7 @@ int wend_leg_request(struct wend_leg *leg, uint16_t type, struct wend_bytes attr
     slot->len = (uint16_t)attributes.len;
     slot->tries = 0;
     slot->fresh = true;
-    slot->due = slot->once = false;
+    slot->due = slot->once = slot->repeated = false;
     slot->patience = patience;
     slot->interval = 0;
     slot->sent = slot->retry_at = slot->give_up_at = WEND_NEVER;
@@ -124,6 +124,7 @@ void wend_leg_requests_hasten(struct wend_leg *leg, wend_instant now)
         if (slot->id == 0 || slot->tries == 0 || slot->once)
             continue;
         slot->tries = 1; // no reason to doubt the new way
+        slot->repeated = true;
         slot->interval = first_interval(leg);
         slot->retry_at = now;
     }
@@ -142,6 +143,7 @@ void wend_leg_requests_again(struct wend_leg *leg, wend_instant now)
         }
         slot->retry_at = now; // behind the registration, see first_due
         slot->due = false;
+        slot->repeated = slot->repeated || slot->tries > 0;
         slot->tries = 0;
     }
     leg->answer_count = 0; // answers to a session that is gone
@@ -362,8 +364,9 @@ void wend_leg_answered(struct wend_leg *leg, const struct wend_control *response
         event.error = failure.code != 0 ? failure.code : WEND_ERROR_MALFORMED;
         event.error_text = failure.text;
     }
-    // The answer to a Peer Service Request waits for the peer.
-    if (slot->tries == 1 && slot->type != WEND_CONTROL_PEER_SERVICE)
+    // The answer to a Peer Service Request waits for the peer; of one that was sent more than once,
+    // nobody knows which copy was answered.
+    if (slot->tries == 1 && !slot->repeated && slot->type != WEND_CONTROL_PEER_SERVICE)
         wend_leg_measured(leg, now - slot->sent);
     if (event.error == 0)
         finish(leg, slot, &a, in, now);

@@ -179,7 +179,9 @@ struct wend_contact {
     struct wend_paths paths;
     bool way_told;
     struct wend_plane_path told, told_also; // to the sealing half
+    wend_duration relay_rtt;                // as it was taken last; 0: there was none
     wend_duration told_hold;                // to the opening half; 0: nothing yet
+    wend_duration told_hold_relay;
 
     struct wend_contact_report report;
     struct wend_health health;

@@ -181,12 +181,13 @@ static void adopt(struct wend_seal_slot *p, wend_instant now)
 bool wend_seal_settle(struct wend_seal *s, struct wend_seal_slot *p, wend_instant now,
                       struct wend_seal_out *out)
 {
+    static const struct wend_seal_need room = {3, 4 * (WEND_SWITCH_LEN + WEND_SEAL_GROWTH)};
     struct wend_seal_course *c = &p->course;
     if (p->sender.counter > 0)
         close_former(c);
     const enum wend_switch_kind kind = due(p, now);
     const bool repeat = kind == WEND_SWITCH_NONE && c->repeat && c->said != WEND_SWITCH_NONE;
-    if ((kind != WEND_SWITCH_NONE || repeat) && !wend_seal_has_room(out, 3, 4, WEND_SWITCH_LEN))
+    if ((kind != WEND_SWITCH_NONE || repeat) && !wend_seal_has_room(out, room))
         return false;
     if (kind != WEND_SWITCH_NONE)
         say_new(s, p, kind, now, out);

@@ -69,10 +69,12 @@ wend_instant wend_pmtu_deadline(const struct wend_pmtu *m);
 // packet of `ret->size` bytes.
 bool wend_pmtu_next(struct wend_pmtu *m, struct wend_pmtu_probe *ret);
 
-// Longest inner packet that the path is known to carry; 0: not known yet.
+// Longest inner packet that the path is known to carry; 0: not known yet. The base is not told
+// while the full size, sent beside it, may still be answered: a host that hears of it keeps to it
+// for long.
 static inline uint16_t wend_pmtu_bytes(const struct wend_pmtu *m)
 {
-    return m->known;
+    return m->state == WEND_PMTU_FIRST ? 0 : m->known;
 }
 
 #endif
