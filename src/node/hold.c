@@ -400,7 +400,11 @@ static enum wend_hold_verdict accept_fresh(struct wend_hold_pool *p, struct wend
         start_transit(h, m, first, first == 0 ? UINT64_MAX : first);
         return accept_in_transit(p, h, m, now);
     }
-    const wend_duration wait = hold_time(h) < WEND_HOLD_FRESH ? hold_time(h) : WEND_HOLD_FRESH;
+    // A pair's first messages mostly go through a relay, if packets did: a direct one may be far
+    // ahead of them.
+    const bool ahead = m->way.kind == 1 + WEND_WAY_DIRECT && is_other_way(m, &h->way);
+    const wend_duration most = ahead ? WEND_HOLD_TIME_MAX : WEND_HOLD_FRESH;
+    const wend_duration wait = hold_time(h) < most ? hold_time(h) : most;
     start_sequence(h, place_of(m), wait, now + wait);
     return accept_in_sequence(p, h, m, now);
 }
