@@ -60,8 +60,7 @@ uint32_t wend_read_u32(struct wend_reader *r)
 uint64_t wend_read_u64(struct wend_reader *r)
 {
     const struct wend_bytes view = wend_read_view(r, 8);
-    return view.at == NULL ? 0
-                           : (uint64_t)wend_get_u32(view.at) << 32 | wend_get_u32(view.at + 4);
+    return view.at == NULL ? 0 : (uint64_t)wend_get_u32(view.at) << 32 | wend_get_u32(view.at + 4);
 }
 
 uint32_t wend_read_u32le(struct wend_reader *r)
