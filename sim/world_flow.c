@@ -94,10 +94,13 @@ static void hand_over(struct sim_world *w, struct sim_flow *f, struct wend_bytes
 {
     struct sim_device *d = &w->devices[f->plan.from];
     const struct wend_vnet plain = {0};
-    const enum wend_seal_verdict verdict =
-        wend_seal_packet(d->seal, &plain, packet, w->now, &w->out);
     enum sim_packet_what what = SIM_PACKET_REFUSED;
+    enum wend_seal_verdict verdict;
 
+    while ((verdict = wend_seal_packet(d->seal, &plain, packet, w->now, &w->out)) ==
+               WEND_SEAL_FULL &&
+           wend_seal_answer(d->seal).len > 0)
+        sim_flow_refused(w, d); // what waited before it
     switch (verdict) {
     case WEND_SEAL_SENT: what = SIM_PACKET_SEALED; break;
     case WEND_SEAL_QUEUED: what = SIM_PACKET_QUEUED; break;
