@@ -8,7 +8,7 @@
 #define FULL   1400 // the interface's
 #define START  WEND_S(3)
 #define WITHIN WEND_S(2)
-#define HOLE   WEND_S(5)
+#define HOLE   WEND_S(2)
 
 static struct sim_samples times;
 
@@ -115,7 +115,7 @@ static void hole_in_the_middle(struct sim_proof *p)
     sim_samples_sort(&times);
     sim_proof_row(p, sim_samples_part(&times, 1) <= HOLE,
                   (const char *[]){"a link becomes narrow in the middle of a flow, without a word",
-                                   "flows again within 5 s"},
+                                   "flows again within 2 s"},
                   "worst %.0f ms (seed %llu), median %.0f, of %u flows; %u never within 14 s",
                   sim_ms(sim_samples_part(&times, 1)), (unsigned long long)times.seed,
                   sim_ms(sim_samples_part(&times, 0.5)), times.count + times.missing,

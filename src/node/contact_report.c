@@ -5,27 +5,28 @@
 //   at once, by both ways, when messages before the last are missing (50 ms apart at least, 10 ms
 //   while fewer than 10 came in between, and then once more by the way that we send by)
 //   by both ways when a way that carried 8 messages within 250 ms falls silent: after 100, 200 and
-//   400 ms; if they came evenly, three times their interval (50 to 100 ms), half as much again, 200
-//   and 400 ms
+//   400 ms; if they came evenly, after three times their interval (50 to 100 ms), 1.5 and 2 times
+//   that, 200 and 400 ms
 // What comes by another class of way than we send by is reported both ways too: ours may be dead.
 #include <string.h>
 
 #include "node/contact.h"
 
-#define LOOK         WEND_MS(50)
-#define LOOK_SOON    WEND_MS(10) // after a gap in a thin stream, in which each message tells much
-#define LOOK_APART   WEND_MS(40) // of those that are remembered
-#define THIN         10          // messages since the last report
-#define REPORT_EVERY WEND_MS(100)
-#define REPORT_LEAST 4
-#define BUSY_SPAN    WEND_MS(250) // looks are up to 50 ms apart
-#define BUSY_LEAST   8
-#define SILENCES     3
-#define SILENCE      WEND_MS(100)
-#define EVEN_LOOKS   4 // something came in each of the last ones
-#define EVEN_LEAST   WEND_MS(50)
-#define FLOWS_FOR    WEND_S(1)
-#define GAPS_FOR     WEND_MS(200)
+#define LOOK          WEND_MS(50)
+#define LOOK_SOON     WEND_MS(10) // after a gap in a thin stream, in which each message tells much
+#define LOOK_APART    WEND_MS(40) // of those that are remembered
+#define THIN          10          // messages since the last report
+#define REPORT_EVERY  WEND_MS(100)
+#define REPORT_LEAST  4
+#define BUSY_SPAN     WEND_MS(250) // looks are up to 50 ms apart
+#define BUSY_LEAST    8
+#define SILENCES      3
+#define SILENCE       WEND_MS(100)
+#define EVEN_LOOKS    4 // something came in each of the last ones
+#define EVEN_LEAST    WEND_MS(50)
+#define SOON_SILENCES 3 // of an even flow, before the second of the others
+#define FLOWS_FOR     WEND_S(1)
+#define GAPS_FOR      WEND_MS(200)
 
 void wend_contact_report_init(struct wend_contact *c)
 {
@@ -144,13 +145,16 @@ static wend_duration silence_of(const struct wend_contact_arrival *a)
 {
     if (a->soonest == SILENCE)
         return SILENCE << a->silences;
-    return a->silences < 2 ? a->soonest + a->silences * a->soonest / 2
-                           : SILENCE << (a->silences - 1);
+    if (a->silences < SOON_SILENCES)
+        return a->soonest + a->silences * a->soonest / 2;
+    return SILENCE << (a->silences - SOON_SILENCES + 1);
 }
 
 static bool may_fall_silent(const struct wend_contact_arrival *a)
 {
-    return a->soonest != 0 && a->silences < (a->soonest == SILENCE ? SILENCES : SILENCES + 1);
+    const uint8_t most = a->soonest == SILENCE ? SILENCES : SOON_SILENCES + SILENCES - 1;
+
+    return a->soonest != 0 && a->silences < most;
 }
 
 // Returns true when its silence is to be reported (again).

@@ -22,7 +22,7 @@
 #define WORSE_PERMILLE   100 // than the other way
 #define CLEAN_PPM        5000
 #define CLEAN_LOST       2 // of CLEAN_WINDOW: so much is no accident on a clean way
-#define CLEAN_WINDOW     12
+#define CLEAN_WINDOW     20
 #define USUAL_OVER       1000 // messages
 #define WINDOW_LEAST     20
 #define WINDOW_MOST      40

@@ -10,7 +10,7 @@
 //         stuck     the second report in a row with the same `highest`, and 3 messages or more
 //                   beyond it are older than a round trip + 30 ms
 //         loss      among the last 20 to 40 messages 3 or more, and 11 %, did not come, and that is
-//                   10 points more than the other way is known to lose; 2 of 12 suffice on a way
+//                   10 points more than the other way is known to lose; 2 of 20 suffice on a way
 //                   that has lost less than 0.5 % of the last thousand or so
 //         While suspect, the owner sends each message both ways, so the other way's loss is known
 //         at the end. Recovered: 20 messages with less than 5 % lost; at the end: DEAD when none of
