@@ -366,10 +366,11 @@ static enum wend_hold_verdict accept_both(struct wend_hold_pool *p, struct wend_
                                           const struct wend_hold_message *m, wend_instant now)
 {
     const uint64_t first = m->mark.first < m->counter ? m->mark.first : m->counter;
-    // What is missing below was lost on the way in use; by another way, it may still come, unless
-    // that has been silent for as long as we would wait: it is for this that both are taken.
+    // What is missing below was lost on the way in use, by which this comes too, or which was left
+    // for this one; by another way, it may still come, unless that has been silent for as long as
+    // we would wait: it is for this that both are taken.
     const bool silent = now - h->heard_at >= hold_time(h);
-    if (h->at.next < first && (!is_other_way(m, &h->way) || is_way_left(h) || silent)) {
+    if (h->at.next < first && (is_other_way(m, &h->way) == is_way_left(h) || silent)) {
         h->at.next = first;
         if (wend_hold_is_before(h->waived, h->at))
             h->waived = h->at;

@@ -204,6 +204,21 @@ static void both_on_a_dead_way_waits_once(void **state)
     expect(f, "8 10");
 }
 
+static void both_back_on_the_way_that_was_left(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    mark(f, WEND_SWITCH_LEAVE, 2, 3, A, 10); // 3 to 5 go by B,
+    mark(f, WEND_SWITCH_BOTH, 6, 6, A, 20);  // and this comes before them
+    packet(f, 7, A, 21);
+    expect(f, "");
+    mark(f, WEND_SWITCH_ENTER, 3, 3, B, 30);
+    packet(f, 4, B, 31);
+    expect(f, "4");
+    packet(f, 5, B, 32);
+    expect(f, "5 7");
+}
+
 static void both_ends_by_leave_and_the_other_way(void **state)
 {
     struct fixture *f = *state;
@@ -353,6 +368,7 @@ int main(void)
         TEST(a_third_way_makes_each_gap_worth_waiting),
         TEST(both_puts_all_in_order),
         TEST(both_on_a_dead_way_waits_once),
+        TEST(both_back_on_the_way_that_was_left),
         TEST(both_ends_by_leave_and_the_other_way),
         TEST(both_ends_after_a_second_without_news),
         TEST(both_in_a_transit),
