@@ -74,12 +74,10 @@ void sim_packet_write(const struct sim_packet *p, uint8_t *to, size_t len)
     wend_put_u16(udp + 6, sum != 0 ? sum : 0xffff);
 }
 
+// Each byte equals the one before it, and the first is right.
 static bool is_filled(const uint8_t *at, size_t len, uint8_t with)
 {
-    for (size_t i = 0; i < len; i++)
-        if (at[i] != with)
-            return false;
-    return true;
+    return len == 0 || (at[0] == with && memcmp(at, at + 1, len - 1) == 0);
 }
 
 bool sim_packet_read(struct wend_bytes in, struct sim_packet *ret)
