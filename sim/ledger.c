@@ -66,9 +66,11 @@ void sim_ledger_came(struct sim_ledger *l, uint16_t device, struct wend_bytes in
     if (device >= SIM_LEDGER_DEVICES || !read_message(in, &index, &counter))
         return;
     struct sim_ledger_message *m = &l->messages[device][counter % SIM_LEDGER_MESSAGES];
-    if (m->world == l->world && m->index == index && m->counter == counter)
-        return;
-    *m = (struct sim_ledger_message){counter, index, l->world, now};
+    if (m->world != l->world || m->index != index || m->counter != counter)
+        *m = (struct sim_ledger_message){
+            .counter = counter, .index = index, .world = l->world, .came = now};
+    if (m->relayed == 0 && in.at[0] == WEND_FRAME_TYPE)
+        m->relayed = now;
 }
 
 static void find_message(const struct sim_ledger *l, uint16_t device, struct sim_ledger_packet *p)
@@ -76,8 +78,10 @@ static void find_message(const struct sim_ledger *l, uint16_t device, struct sim
     if (!p->carried || device >= SIM_LEDGER_DEVICES)
         return;
     const struct sim_ledger_message *m = &l->messages[device][p->counter % SIM_LEDGER_MESSAGES];
-    if (m->world == l->world && m->index == p->index && m->counter == p->counter)
-        p->came = m->came;
+    if (m->world != l->world || m->index != p->index || m->counter != p->counter)
+        return;
+    p->came = m->came;
+    p->relayed = m->relayed;
 }
 
 void sim_ledger_delivered(struct sim_ledger *l, uint32_t flow, uint32_t number, uint16_t device,
@@ -94,8 +98,7 @@ void sim_ledger_delivered(struct sim_ledger *l, uint32_t flow, uint32_t number, 
 void sim_ledger_settle(struct sim_ledger *l, uint32_t flow, uint16_t device)
 {
     for (uint32_t i = 0; i < l->counts[flow]; i++)
-        if (l->packets[flow][i].delivered == 0)
-            find_message(l, device, &l->packets[flow][i]);
+        find_message(l, device, &l->packets[flow][i]);
 }
 
 static bool same_way(const struct wend_plane_path *a, const struct wend_plane_path *b)
@@ -103,30 +106,24 @@ static bool same_way(const struct wend_plane_path *a, const struct wend_plane_pa
     return a->channel == b->channel && wend_address_equal(&a->remote, &b->remote);
 }
 
-void sim_ledger_run(struct sim_ledger *l, uint16_t device, const struct wend_seal_run *run)
-{
-    if (device >= SIM_LEDGER_DEVICES)
-        return;
-    struct sim_ledger_way *w = &l->ways[device];
-    if (same_way(&w->now, &run->path))
-        return;
-    if (w->now.transport != WEND_TRANSPORT_NONE) {
-        w->to_direct += w->now.channel != 0 && run->path.channel == 0;
-        w->to_relay += w->now.channel == 0 && run->path.channel != 0;
-        w->across += w->now.channel == 0 && run->path.channel == 0;
-    }
-    w->now = run->path;
-}
-
 void sim_ledger_command(struct sim_ledger *l, uint16_t device, const struct wend_command *c)
 {
     if (device >= SIM_LEDGER_DEVICES || c->kind != WEND_COMMAND_PATH ||
         c->path.transport == WEND_TRANSPORT_NONE)
         return;
-    if (c->path.channel != 0)
-        l->ways[device].relay = c->path;
+    struct sim_ledger_way *w = &l->ways[device];
+    const bool was_relay = w->now.channel != 0, is_relay = c->path.channel != 0;
+    if (w->now.transport != WEND_TRANSPORT_NONE && !same_way(&w->now, &c->path)) {
+        w->to_direct += was_relay && !is_relay;
+        w->to_relay += !was_relay && is_relay;
+        w->across += !was_relay && !is_relay;
+    }
+    w->now = c->path;
+    w->doubled += c->also.transport != WEND_TRANSPORT_NONE;
+    if (is_relay)
+        w->relay = c->path;
     else
-        l->ways[device].direct = c->path;
+        w->direct = c->path;
 }
 
 void sim_ledger_datagram(struct sim_ledger *l, uint16_t device, bool to_server)

@@ -18,6 +18,7 @@
 struct sim_ledger_packet {
     wend_instant sent;      // 0: never
     wend_instant came;      // first copy, at the host; 0: not, or unknown
+    wend_instant relayed;   // the first copy that came through a relay
     wend_instant delivered; // 0: not
     uint64_t counter;       // of its message
     uint32_t index;
@@ -31,14 +32,15 @@ struct sim_ledger_message {
     uint64_t counter;
     uint32_t index;
     uint32_t world; // which one; 0: none
-    wend_instant came;
+    wend_instant came, relayed;
 };
 
-// Where a device's user packets to the other one go.
+// Where the sealing half of a device was told to send packets to the other one.
 struct sim_ledger_way {
-    struct wend_plane_path now;           // of the last one
-    struct wend_plane_path relay, direct; // as its node commanded last
+    struct wend_plane_path now;
+    struct wend_plane_path relay, direct; // the last ones
     uint32_t to_direct, to_relay, across; // changes: from relay, from direct, between direct ones
+    uint32_t doubled;                     // how often a second way was given beside one
 };
 
 struct sim_ledger {
@@ -59,9 +61,9 @@ void sim_ledger_sent(struct sim_ledger *l, uint32_t flow, size_t len, bool accep
 void sim_ledger_came(struct sim_ledger *l, uint16_t device, struct wend_bytes in, wend_instant now);
 void sim_ledger_delivered(struct sim_ledger *l, uint32_t flow, uint32_t number, uint16_t device,
                           bool by_direct, wend_instant now);
-// For those that were not delivered: whether their datagram came to the flow's other end, `device`.
+// What came to the flow's other end, `device`, when nobody looked: the datagrams of packets that
+// were not delivered, and later copies.
 void sim_ledger_settle(struct sim_ledger *l, uint32_t flow, uint16_t device);
-void sim_ledger_run(struct sim_ledger *l, uint16_t device, const struct wend_seal_run *run);
 void sim_ledger_command(struct sim_ledger *l, uint16_t device, const struct wend_command *c);
 void sim_ledger_datagram(struct sim_ledger *l, uint16_t device, bool to_server);
 void sim_ledger_from_server(struct sim_ledger *l, uint16_t device);

@@ -16,7 +16,7 @@ static size_t write_ipv4(const struct sim_packet *p, uint8_t *to, size_t len)
     memset(to, 0, 20);
     to[0] = 0x45;
     wend_put_u16(to + 2, (uint16_t)len);
-    wend_put_u16(to + 4, (uint16_t)p->number);
+    wend_put_u16(to + 4, p->id);
     if (p->dont_fragment)
         to[6] = 0x40;
     to[8] = 64;
@@ -60,7 +60,7 @@ void sim_packet_write(const struct sim_packet *p, uint8_t *to, size_t len)
         p->from.family == WEND_FAMILY_IPV6 ? write_ipv6(p, to, len) : write_ipv4(p, to, len);
     uint8_t *udp = to + header, *body = udp + UDP_LEN;
 
-    wend_put_u16(udp, (uint16_t)(4000 + p->flow));
+    wend_put_u16(udp, (uint16_t)(SIM_PACKET_PORT + p->flow));
     wend_put_u16(udp + 2, 5000);
     wend_put_u16(udp + 4, (uint16_t)(len - header));
     wend_put_u16(udp + 6, 0);
@@ -74,12 +74,10 @@ void sim_packet_write(const struct sim_packet *p, uint8_t *to, size_t len)
     wend_put_u16(udp + 6, sum != 0 ? sum : 0xffff);
 }
 
+// Each byte equals the one before it, and the first is right.
 static bool is_filled(const uint8_t *at, size_t len, uint8_t with)
 {
-    for (size_t i = 0; i < len; i++)
-        if (at[i] != with)
-            return false;
-    return true;
+    return len == 0 || (at[0] == with && memcmp(at, at + 1, len - 1) == 0);
 }
 
 bool sim_packet_read(struct wend_bytes in, struct sim_packet *ret)

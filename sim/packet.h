@@ -8,12 +8,14 @@
 #include "base/bytes.h"
 #include "base/time.h"
 
-#define SIM_PACKET_BODY    20 // flow, number, time, flags
+#define SIM_PACKET_BODY    20   // flow, number, time, flags
+#define SIM_PACKET_PORT    4000 // and the flow: the source port
 #define SIM_PACKET_LEN_MIN (40 + 8 + SIM_PACKET_BODY)
 #define SIM_PACKET_LEN_MAX 2000
 
 struct sim_packet {
     uint32_t flow, number;
+    uint16_t id; // IPv4: tells its fragments from those of others
     wend_instant sent;
     bool dont_fragment;
     struct wend_address from, to; // inside; same family

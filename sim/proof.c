@@ -97,8 +97,18 @@ void sim_proof_end(struct sim_proof *p)
 
 // --- samples ---
 
-void sim_samples_add(struct sim_samples *s, wend_duration d)
+void sim_samples_clear(struct sim_samples *s)
 {
+    s->count = s->missing = 0;
+    s->greatest = INT64_MIN;
+}
+
+void sim_samples_add(struct sim_samples *s, wend_duration d, uint64_t seed)
+{
+    if (d > s->greatest) {
+        s->greatest = d;
+        s->seed = seed;
+    }
     if (d == WEND_NEVER) {
         s->missing++;
         return;

@@ -28,6 +28,8 @@
 struct sim_samples {
     uint32_t count;
     uint32_t missing; // never happened
+    uint64_t seed;    // of the greatest:
+    wend_duration greatest;
     wend_duration at[SIM_SAMPLES_MAX];
 };
 
@@ -66,7 +68,8 @@ bool sim_proof_run(struct sim_proof *p, wend_duration until);
 // Ends it; every world that was begun. A failure is counted.
 void sim_proof_end(struct sim_proof *p);
 
-void sim_samples_add(struct sim_samples *s, wend_duration d);
+void sim_samples_clear(struct sim_samples *s);
+void sim_samples_add(struct sim_samples *s, wend_duration d, uint64_t seed);
 void sim_samples_sort(struct sim_samples *s);
 // Sorted; part 1: the greatest. WEND_NEVER where so many are missing.
 wend_duration sim_samples_part(const struct sim_samples *s, double part);

@@ -48,13 +48,13 @@ static void play(struct sim_proof *p, wend_duration relay_round_trip, const char
     const wend_duration bound = 2 * relay_round_trip + WEND_MS(50);
     char what[120], goal[80];
 
-    times.count = times.missing = 0;
+    sim_samples_clear(&times);
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         if (!sim_proof_wants(p, seed))
             continue;
         make(p, seed, relay_round_trip);
         sim_proof_begin(p);
-        sim_samples_add(&times, measure(p));
+        sim_samples_add(&times, measure(p), seed);
         sim_proof_end(p);
     }
     sim_samples_sort(&times);
@@ -65,10 +65,12 @@ static void play(struct sim_proof *p, wend_duration relay_round_trip, const char
              sim_ms(relay_round_trip), where);
     snprintf(goal, sizeof goal, "median at most %.0f ms (2 relay RTT + 50 ms), p99 500 ms",
              sim_ms(bound));
-    sim_proof_row(p, median <= bound && p99 <= WEND_MS(500), (const char *[]){what, goal},
-                  "median %.0f ms, p99 %.0f, worst %.0f of %u seeds; 2 direct RTT + 50 are %.0f",
-                  sim_ms(median), sim_ms(p99), sim_ms(sim_samples_part(&times, 1)),
-                  times.count + times.missing, sim_ms(2 * ROUND_TRIP + WEND_MS(50)));
+    sim_proof_row(
+        p, median <= bound && p99 <= WEND_MS(500), (const char *[]){what, goal},
+        "median %.0f ms, p99 %.0f, worst %.0f (seed %llu) of %u seeds; 2 direct RTT + 50 are %.0f",
+        sim_ms(median), sim_ms(p99), sim_ms(sim_samples_part(&times, 1)),
+        (unsigned long long)times.seed, times.count + times.missing,
+        sim_ms(2 * ROUND_TRIP + WEND_MS(50)));
 }
 
 void sim_proof_direct(struct sim_proof *p)

@@ -50,15 +50,18 @@ static void take(struct sim_proof *p, uint32_t flow)
     const struct sim_ledger_packet *a = &p->ledger.packets[flow + 1][0];
     const wend_duration there = sim_proof_one_way(s, 0, 1, true);
 
-    sim_samples_add(&first, q->delivered != 0 ? q->delivered - q->sent - there : WEND_NEVER);
-    sim_samples_add(&answers, a->delivered != 0
-                                  ? a->delivered - q->sent - sim_proof_round_trip(s, true)
-                                  : WEND_NEVER);
+    sim_samples_add(&first, q->delivered != 0 ? q->delivered - q->sent - there : WEND_NEVER,
+                    s->seed);
+    sim_samples_add(&answers,
+                    a->delivered != 0 ? a->delivered - q->sent - sim_proof_round_trip(s, true)
+                                      : WEND_NEVER,
+                    s->seed);
 }
 
 static void clear(void)
 {
-    first.count = first.missing = answers.count = answers.missing = 0;
+    sim_samples_clear(&first);
+    sim_samples_clear(&answers);
 }
 
 static void tell(struct sim_proof *p, struct sim_samples *s, wend_duration bound,
@@ -67,9 +70,9 @@ static void tell(struct sim_proof *p, struct sim_samples *s, wend_duration bound
     const wend_duration worst = (sim_samples_sort(s), sim_samples_part(s, 1));
 
     sim_proof_row(p, worst <= bound, texts,
-                  "worst %+.3f ms, p99 %+.3f, median %+.3f, of %u seeds%s", sim_ms(worst),
-                  sim_ms(sim_samples_part(s, 0.99)), sim_ms(sim_samples_part(s, 0.5)),
-                  s->count + s->missing, s->missing != 0 ? "; some never" : "");
+                  "worst %+.3f ms (seed %llu), p99 %+.3f, median %+.3f, of %u seeds, never %u",
+                  sim_ms(worst), (unsigned long long)s->seed, sim_ms(sim_samples_part(s, 0.99)),
+                  sim_ms(sim_samples_part(s, 0.5)), s->count + s->missing, s->missing);
 }
 
 void sim_proof_first(struct sim_proof *p)

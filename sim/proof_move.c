@@ -51,7 +51,7 @@ static wend_duration bound_of(const struct sim_scenario *s, bool both)
 
 static void play(struct sim_proof *p, bool both, const char *texts[static 2])
 {
-    times.count = times.missing = 0;
+    sim_samples_clear(&times);
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         if (!sim_proof_wants(p, seed))
             continue;
@@ -68,16 +68,18 @@ static void play(struct sim_proof *p, bool both, const char *texts[static 2])
         (void)sim_proof_run(p, at);
         (void)sim_proof_run(p, at + WEND_S(3));
         const wend_duration took = measure(p, SIM_BEGIN + at + (both ? WEND_MS(1) : 0));
-        sim_samples_add(&times, took == WEND_NEVER ? took : took - bound_of(&p->scenario, both));
+        sim_samples_add(&times, took == WEND_NEVER ? took : took - bound_of(&p->scenario, both),
+                        seed);
         sim_proof_end(p);
     }
     sim_samples_sort(&times);
     sim_proof_row(p, sim_samples_part(&times, 1) <= 0, texts,
-                  "worst %+.1f ms against it, p99 %+.1f, median %+.1f, of %u seeds; %.0f ms of it "
+                  "worst %+.1f ms against it (seed %llu), p99 %+.1f, median %+.1f, of %u seeds; "
+                  "%.0f ms of it "
                   "the daemon waits for more changes",
-                  sim_ms(sim_samples_part(&times, 1)), sim_ms(sim_samples_part(&times, 0.99)),
-                  sim_ms(sim_samples_part(&times, 0.5)), times.count + times.missing,
-                  sim_ms(SETTLE));
+                  sim_ms(sim_samples_part(&times, 1)), (unsigned long long)times.seed,
+                  sim_ms(sim_samples_part(&times, 0.99)), sim_ms(sim_samples_part(&times, 0.5)),
+                  times.count + times.missing, sim_ms(SETTLE));
 }
 
 void sim_proof_move(struct sim_proof *p)

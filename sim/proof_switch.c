@@ -2,18 +2,18 @@
 // Packets flow, and their senders change the way in the middle of it, again and again: what the
 // network did not lose must arrive, once and in order, and wait no longer than the ways differ.
 //
-// The sealing halves are told to take the other way as their nodes would tell them. A slow flow
-// each way opens the paths; from then on two fast ones each way, one of short packets and one of
-// long ones, and each device changes its way on its own.
+// The nodes are told to prefer the other kind of path. A slow flow each way opens the paths; from
+// then on two fast ones each way, one of short packets and one of long ones, and each device
+// changes its way on its own.
 #include <inttypes.h>
 
+#include "node/contact.h"
 #include "proof.h"
 
 #define WANTED 10000 // of each kind
 #define FAST   WEND_S(6)
 #define LASTS  WEND_S(8)
 #define SLACK  WEND_MS(1)
-#define PORT   41641
 
 struct tally {
     uint64_t to_direct, to_relay, across, packets;
@@ -51,7 +51,7 @@ static wend_duration difference_of(const struct sim_proof *p)
         least = wend_instant_min(least, apart_one_way(s));
         most = straight + apart_one_way(s) - least;
     }
-    if (ways[0].to_relay + ways[1].to_relay > 0) {
+    if (ways[0].to_relay + ways[1].to_relay + ways[0].doubled + ways[1].doubled > 0) {
         least = relay < least ? relay : least;
         most = relay > most ? relay : most;
     }
@@ -133,31 +133,41 @@ static void make(struct sim_proof *p, uint64_t seed, bool across)
 
 // --- the changes ---
 
-static void take_way(struct sim_proof *p, uint16_t device, const struct wend_plane_path *way)
+// A node chooses among direct paths by their delay alone. Here its choice is made for it, and kept:
+// all that follows from it is its own.
+static void take_other_family(struct sim_proof *p, struct sim_device *d)
 {
-    struct sim_device *d = &p->world->devices[device];
-    struct wend_command c = {
-        .kind = WEND_COMMAND_PATH, .slot = (uint32_t)d->slots[1 - device], .path = *way};
+    struct wend_contact *c = wend_contact_of(d->node, (uint32_t)d->slots[1 - d->index]);
 
-    if (way->transport == WEND_TRANSPORT_NONE)
+    if (c == NULL || c->paths.chosen >= c->paths.used)
         return;
-    wend_assert(wend_seal_command(d->seal, &c) == 0);
-    sim_device_drain(p->world, d);
+    const enum wend_family family = c->paths.path[c->paths.chosen].remote.family;
+    uint32_t other = 0;
+    while (other < c->paths.used && (c->paths.path[other].remote.family == family ||
+                                     !wend_prober_is_up(&c->paths.path[other].prober)))
+        other++;
+    if (other == c->paths.used)
+        return;
+    d->node->now = p->world->now;
+    c->paths.chosen = other;
+    c->paths.chosen_at = p->world->now;
+    c->paths.direct_taste.until = p->world->now + LASTS;
+    c->paths.doubted = false;
+    c->paths.generation++;
+    wend_contact_settle(d->node, c);
 }
 
 static void change(struct sim_proof *p, uint16_t device)
 {
-    const struct sim_ledger_way *way = &p->ledger.ways[device];
-    struct wend_plane_path to = way->now.channel == 0 ? way->relay : way->direct;
+    struct sim_device *d = &p->world->devices[device];
+    const bool relay = p->ledger.ways[device].now.channel != 0;
 
-    if (p->scenario.places[0].apart) {
-        const bool six = way->now.remote.family != WEND_FAMILY_IPV6;
-        to = (struct wend_plane_path){.transport = WEND_TRANSPORT_UDP};
-        to.remote = sim_device_address(p->world, &p->world->devices[1 - device],
-                                       six ? WEND_FAMILY_IPV6 : WEND_FAMILY_IPV4);
-        to.remote.port = PORT;
-    }
-    take_way(p, device, &to);
+    if (p->scenario.places[0].apart)
+        take_other_family(p, d);
+    else
+        wend_node_prefer(d->node, (uint32_t)d->slots[1 - device],
+                         relay ? WEND_PATHS_PREFER_DIRECT : WEND_PATHS_PREFER_RELAY, p->world->now);
+    sim_device_drain(p->world, d);
 }
 
 static void change_often(struct sim_proof *p, struct sim_draw *d)

@@ -101,6 +101,18 @@ enum sim_best sim_scenario_best(const struct sim_scenario *s, uint16_t a, uint16
     return best_ipv4(&fa, &fb);
 }
 
+wend_duration sim_scenario_detour(const struct sim_scenario *s, uint16_t a, uint16_t b)
+{
+    const struct sim_place *pa = owner(s, a), *pb = owner(s, b);
+    const bool close = pa == pb || (carrier_of(s, a) >= 0 && carrier_of(s, a) == carrier_of(s, b));
+    wend_duration detour = 2 * (s->core + s->relay) + pa->far + pb->far + pa->up.link.jitter +
+                           pa->down.link.jitter + pb->up.link.jitter + pb->down.link.jitter;
+
+    if (pa == pb)
+        return detour + pa->up.link.delay + pa->down.link.delay;
+    return close ? detour : detour - s->core;
+}
+
 // --- parts ---
 
 void sim_scenario_clear(struct sim_scenario *s, const char *name, uint64_t seed)

@@ -100,6 +100,9 @@ const char *sim_scenario_text(size_t index);
 void sim_scenario_print(const struct sim_scenario *s, FILE *out);
 const char *sim_fault_name(enum sim_fault_kind kind);
 
+// By how much the relay's one-way time is longer than the direct one's, at most.
+wend_duration sim_scenario_detour(const struct sim_scenario *s, uint16_t a, uint16_t b);
+
 // The way two devices of a scenario should end up with when nothing is wrong (any more).
 enum sim_best sim_scenario_best(const struct sim_scenario *s, uint16_t a, uint16_t b);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Everything from the seed, one independent draw after the other: where devices are, what links
 // do, who talks how, what goes wrong.
+#include "base/assert.h"
 #include "packet.h"
 #include "scenario_parts.h"
 
@@ -190,6 +191,7 @@ static wend_duration draw_duration(struct sim_draw *d, enum sim_fault_kind kind)
 
 static uint32_t draw_other(struct sim_draw *d, const struct sim_scenario *s, struct sim_fault *f)
 {
+    wend_assert(s->device_count > 1);
     switch (f->kind) {
     case SIM_FAULT_CUT:
     case SIM_FAULT_CUT_ONE_WAY:

@@ -73,9 +73,9 @@ static void print_who(FILE *out, uint16_t who)
     else if (who >= SIM_WHO_NET)
         fprintf(out, " net    ");
     else if (who >= SIM_WHO_SERVER)
-        fprintf(out, " server%u", who - SIM_WHO_SERVER);
+        fprintf(out, " server%d", who - SIM_WHO_SERVER);
     else
-        fprintf(out, " device%u", who);
+        fprintf(out, " device%d", who);
 }
 
 static void print_what(FILE *out, const struct sim_record *r)

@@ -82,6 +82,7 @@ void sim_world_begin(struct sim_world *w, const struct sim_scenario *s,
         sim_ledger_begin(options->ledger);
     wend_heap_init(&w->timers, w->timer_entries, actors);
     begin_machines(w);
+    sim_reassembly_init(&w->reassembly);
     w->flow_count = s->flow_count;
     for (uint32_t i = 0; i < s->flow_count; i++)
         sim_flow_begin(w, i, &s->flows[i]);

@@ -25,6 +25,7 @@
 #include "node/open.h"
 #include "node/seal.h"
 #include "packet.h"
+#include "reassembly.h"
 #include "relay/relay.h"
 #include "scenario.h"
 #include "stats.h"
@@ -170,6 +171,7 @@ struct sim_world {
     struct sim_device devices[SIM_DEVICES_MAX];
     struct sim_server servers[SIM_SERVERS_MAX];
     struct sim_flow flows[SIM_FLOWS_MAX];
+    struct sim_reassembly reassembly;
     uint32_t flow_count;
     uint8_t out_bytes[SIM_OUT_LEN];
     struct wend_seal_out out; // empty between calls
@@ -254,6 +256,8 @@ void sim_flow_expire(struct sim_world *w, struct sim_flow *f);
 void sim_flow_forget(struct sim_world *w, const struct sim_device *d);
 void sim_flow_send(struct sim_world *w, struct sim_flow *f);
 void sim_flow_arm(struct sim_world *w, struct sim_flow *f);
+// The half of `d` that seals refused what had waited there: its sender learns of it.
+void sim_flow_refused(struct sim_world *w, const struct sim_device *d);
 // An IP packet that device `d` gives to its host.
 void sim_world_delivered(struct sim_world *w, struct sim_device *d, struct wend_bytes packet);
 

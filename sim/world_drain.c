@@ -72,8 +72,6 @@ void sim_device_send_runs(struct sim_world *w, struct sim_device *d, struct wend
                                     .local = run->path.local,
                                     .remote = run->path.remote};
         note_way(w, d, run);
-        if (w->options.ledger != NULL)
-            sim_ledger_run(w->options.ledger, d->index, run);
         for (size_t at = 0; at < run->len; at += run->segment_len) {
             const size_t left = run->len - at;
             way.bytes.at = out->at + run->offset + at;
@@ -88,7 +86,10 @@ static void flush(struct sim_world *w, struct sim_device *d)
 {
     while (!wend_seal_is_flushed(d->seal)) {
         const bool done = wend_seal_flush(d->seal, w->now, &w->out);
-        wend_assert(done || w->out.count > 0);
+        const bool refused = wend_seal_answer(d->seal).len > 0;
+        wend_assert(done || refused || w->out.count > 0);
+        if (refused)
+            sim_flow_refused(w, d);
         sim_device_send_runs(w, d, &w->out);
     }
 }

@@ -3,6 +3,7 @@
 // order.
 #include <string.h>
 
+#include "node/hold.h"
 #include "wire/ip.h"
 #include "world.h"
 
@@ -72,14 +73,34 @@ static void too_big(struct sim_world *w, struct sim_flow *f, const struct sim_de
         f->len_max = mtu;
 }
 
+// The packet that the message quotes says by its port whose it was (packet.h).
+void sim_flow_refused(struct sim_world *w, const struct sim_device *d)
+{
+    const struct wend_bytes icmp = wend_seal_answer(d->seal);
+    struct wend_ip ip;
+
+    if (!wend_ip_read(icmp, &ip) || ip.len < 2 * (size_t)ip.header_len + 10)
+        return;
+    const uint32_t index = wend_get_u16(icmp.at + 2 * ip.header_len + 8) - SIM_PACKET_PORT;
+    if (index >= w->flow_count)
+        return;
+    struct sim_flow *f = &w->flows[index];
+    too_big(w, f, d);
+    f->refused++;
+    w->stats.refused++;
+}
+
 static void hand_over(struct sim_world *w, struct sim_flow *f, struct wend_bytes packet)
 {
     struct sim_device *d = &w->devices[f->plan.from];
     const struct wend_vnet plain = {0};
-    const enum wend_seal_verdict verdict =
-        wend_seal_packet(d->seal, &plain, packet, w->now, &w->out);
     enum sim_packet_what what = SIM_PACKET_REFUSED;
+    enum wend_seal_verdict verdict;
 
+    while ((verdict = wend_seal_packet(d->seal, &plain, packet, w->now, &w->out)) ==
+               WEND_SEAL_FULL &&
+           wend_seal_answer(d->seal).len > 0)
+        sim_flow_refused(w, d); // what waited before it
     switch (verdict) {
     case WEND_SEAL_SENT: what = SIM_PACKET_SEALED; break;
     case WEND_SEAL_QUEUED: what = SIM_PACKET_QUEUED; break;
@@ -115,6 +136,7 @@ void sim_flow_send(struct sim_world *w, struct sim_flow *f)
     const struct sim_member *to = &w->office->members[f->plan.to];
     const struct sim_packet p = {.flow = f->actor.index,
                                  .number = f->sent,
+                                 .id = (uint16_t)w->stats.sent,
                                  .sent = w->now,
                                  .dont_fragment = f->plan.dont_fragment,
                                  .from = f->plan.ipv6 ? from->ipv6 : from->ipv4,
@@ -175,6 +197,15 @@ static bool is_expected(struct sim_world *w, const struct sim_device *d, const s
     return false;
 }
 
+// Beyond that nobody waits for what is missing.
+static bool must_keep_order(const struct sim_world *w, const struct sim_flow *f)
+{
+    const struct sim_scenario *s = w->scenario;
+
+    return s->orderly && w->options.order >= (s->faultless ? 1u : 2u) &&
+           sim_scenario_detour(s, f->plan.from, f->plan.to) < WEND_HOLD_TIME_MAX;
+}
+
 static bool book_number(struct sim_world *w, struct sim_flow *f, uint32_t number)
 {
     uint64_t *word = &f->seen[number / 64];
@@ -191,7 +222,7 @@ static bool book_number(struct sim_world *w, struct sim_flow *f, uint32_t number
         return true;
     }
     w->stats.reordered++;
-    if (w->scenario->orderly && w->options.order >= (w->scenario->faultless ? 1u : 2u))
+    if (must_keep_order(w, f))
         sim_world_fail(w, "packet %u of flow %u was delivered after %u", number, f->actor.index,
                        f->highest - 1);
     return true;
@@ -266,6 +297,9 @@ void sim_world_delivered(struct sim_world *w, struct sim_device *d, struct wend_
 {
     struct sim_packet p;
 
+    packet = sim_reassembly_take(&w->reassembly, d->index, packet, w->now);
+    if (packet.len == 0)
+        return; // more is to come
     if (!sim_packet_read(packet, &p)) {
         sim_world_fail(w, "device %u got %zu bytes that are no packet of a user", d->index,
                        packet.len);

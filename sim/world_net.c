@@ -14,9 +14,11 @@
 
 static bool is_clear(const struct wend_sim_link *l)
 {
-    static const struct wend_sim_link none;
+    const struct wend_link_config *c = &l->link;
 
-    return memcmp(l, &none, sizeof none) == 0;
+    return c->delay == 0 && c->jitter == 0 && c->loss_ppm == 0 && c->burst_enter_ppm == 0 &&
+           c->reorder_ppm == 0 && c->duplicate_ppm == 0 && c->rate_bps == 0 && c->mtu_bytes == 0 &&
+           !l->overtake && !l->drop_fragments;
 }
 
 struct wend_address sim_place_public(uint16_t device, uint32_t generation)

@@ -39,53 +39,40 @@ void wend_read_copy(struct wend_reader *r, uint8_t *ret, size_t len)
         memset(ret, 0, len);
 }
 
-// The next `len` bytes as one number, most significant byte first; zero when there are fewer.
-static uint64_t read_big(struct wend_reader *r, size_t len)
-{
-    const struct wend_bytes view = wend_read_view(r, len);
-    uint64_t value = 0;
-    for (size_t i = 0; i < view.len; i++)
-        value = value << 8 | view.at[i];
-    return value;
-}
-
-static uint64_t read_little(struct wend_reader *r, size_t len)
-{
-    const struct wend_bytes view = wend_read_view(r, len);
-    uint64_t value = 0;
-    for (size_t i = view.len; i > 0; i--)
-        value = value << 8 | view.at[i - 1];
-    return value;
-}
-
 uint8_t wend_read_u8(struct wend_reader *r)
 {
-    return (uint8_t)read_big(r, 1);
+    const struct wend_bytes view = wend_read_view(r, 1);
+    return view.at == NULL ? 0 : view.at[0];
 }
 
 uint16_t wend_read_u16(struct wend_reader *r)
 {
-    return (uint16_t)read_big(r, 2);
+    const struct wend_bytes view = wend_read_view(r, 2);
+    return view.at == NULL ? 0 : wend_get_u16(view.at);
 }
 
 uint32_t wend_read_u32(struct wend_reader *r)
 {
-    return (uint32_t)read_big(r, 4);
+    const struct wend_bytes view = wend_read_view(r, 4);
+    return view.at == NULL ? 0 : wend_get_u32(view.at);
 }
 
 uint64_t wend_read_u64(struct wend_reader *r)
 {
-    return read_big(r, 8);
+    const struct wend_bytes view = wend_read_view(r, 8);
+    return view.at == NULL ? 0 : (uint64_t)wend_get_u32(view.at) << 32 | wend_get_u32(view.at + 4);
 }
 
 uint32_t wend_read_u32le(struct wend_reader *r)
 {
-    return (uint32_t)read_little(r, 4);
+    const struct wend_bytes view = wend_read_view(r, 4);
+    return view.at == NULL ? 0 : wend_get_u32le(view.at);
 }
 
 uint64_t wend_read_u64le(struct wend_reader *r)
 {
-    return read_little(r, 8);
+    const struct wend_bytes view = wend_read_view(r, 8);
+    return view.at == NULL ? 0 : wend_get_u64le(view.at);
 }
 
 struct wend_writer wend_writer_of(uint8_t *at, size_t len)
@@ -109,52 +96,48 @@ static uint8_t *claim(struct wend_writer *w, size_t len)
     return at;
 }
 
-static void write_big(struct wend_writer *w, uint64_t v, size_t len)
-{
-    uint8_t *at = claim(w, len);
-    for (size_t i = len; at != NULL && i > 0; i--) {
-        at[i - 1] = (uint8_t)v;
-        v >>= 8;
-    }
-}
-
-static void write_little(struct wend_writer *w, uint64_t v, size_t len)
-{
-    uint8_t *at = claim(w, len);
-    for (size_t i = 0; at != NULL && i < len; i++) {
-        at[i] = (uint8_t)v;
-        v >>= 8;
-    }
-}
-
 void wend_write_u8(struct wend_writer *w, uint8_t v)
 {
-    write_big(w, v, 1);
+    uint8_t *at = claim(w, 1);
+    if (at != NULL)
+        at[0] = v;
 }
 
 void wend_write_u16(struct wend_writer *w, uint16_t v)
 {
-    write_big(w, v, 2);
+    uint8_t *at = claim(w, 2);
+    if (at != NULL)
+        wend_put_u16(at, v);
 }
 
 void wend_write_u32(struct wend_writer *w, uint32_t v)
 {
-    write_big(w, v, 4);
+    uint8_t *at = claim(w, 4);
+    if (at != NULL)
+        wend_put_u32(at, v);
 }
 
 void wend_write_u64(struct wend_writer *w, uint64_t v)
 {
-    write_big(w, v, 8);
+    uint8_t *at = claim(w, 8);
+    if (at == NULL)
+        return;
+    wend_put_u32(at, (uint32_t)(v >> 32));
+    wend_put_u32(at + 4, (uint32_t)v);
 }
 
 void wend_write_u32le(struct wend_writer *w, uint32_t v)
 {
-    write_little(w, v, 4);
+    uint8_t *at = claim(w, 4);
+    if (at != NULL)
+        wend_put_u32le(at, v);
 }
 
 void wend_write_u64le(struct wend_writer *w, uint64_t v)
 {
-    write_little(w, v, 8);
+    uint8_t *at = claim(w, 8);
+    if (at != NULL)
+        wend_put_u64le(at, v);
 }
 
 void wend_write_bytes(struct wend_writer *w, struct wend_bytes in)

@@ -11,56 +11,72 @@ void wend_heap_init(struct wend_heap *h, struct wend_heap_entry *entries, uint32
     *h = (struct wend_heap){.entries = entries, .capacity = capacity};
 }
 
-static bool is_before(const struct wend_heap_entry *a, const struct wend_heap_entry *b)
+// What entries are ordered by: small enough to be handed on in registers.
+struct key {
+    wend_instant deadline;
+    uint64_t sequence;
+};
+
+// Without a jump that nobody could foretell.
+static bool is_before(struct key a, struct key b)
 {
-    if (a->deadline != b->deadline)
-        return a->deadline < b->deadline;
-    return a->sequence < b->sequence;
+    return (a.deadline < b.deadline) | ((a.deadline == b.deadline) & (a.sequence < b.sequence));
 }
 
-static void put(struct wend_heap *h, uint32_t index, struct wend_heap_entry e)
+static struct key key_at(const struct wend_heap *h, uint32_t index)
 {
-    h->entries[index] = e;
-    e.node->place = index + 1;
+    return (struct key){h->entries[index].deadline, h->entries[index].sequence};
 }
 
-// Finds a place for `e`, starting at the hole at `index` and going towards the top.
-static void sift_up(struct wend_heap *h, uint32_t index, struct wend_heap_entry e)
+static void put(struct wend_heap *h, uint32_t index, struct key key, struct wend_heap_node *node)
+{
+    h->entries[index] = (struct wend_heap_entry){key.deadline, key.sequence, node};
+    node->place = index + 1;
+}
+
+static void move(struct wend_heap *h, uint32_t from, uint32_t to)
+{
+    put(h, to, key_at(h, from), h->entries[from].node);
+}
+
+// The hole at `index` rises until `key` may stand there.
+static uint32_t sift_up(struct wend_heap *h, uint32_t index, struct key key)
 {
     while (index > 0) {
         const uint32_t parent = (index - 1) / 2;
-        if (!is_before(&e, &h->entries[parent]))
+        if (!is_before(key, key_at(h, parent)))
             break;
-        put(h, index, h->entries[parent]);
+        move(h, parent, index);
         index = parent;
     }
-    put(h, index, e);
+    return index;
 }
 
 // The same, away from the top.
-static void sift_down(struct wend_heap *h, uint32_t index, struct wend_heap_entry e)
+static uint32_t sift_down(struct wend_heap *h, uint32_t index, struct key key)
 {
     for (;;) {
         uint64_t child = 2 * (uint64_t)index + 1;
         if (child >= h->count)
             break;
-        if (child + 1 < h->count && is_before(&h->entries[child + 1], &h->entries[child]))
-            child++;
-        if (!is_before(&h->entries[child], &e))
+        if (child + 1 < h->count)
+            child += is_before(key_at(h, (uint32_t)child + 1), key_at(h, (uint32_t)child));
+        if (!is_before(key_at(h, (uint32_t)child), key))
             break;
-        put(h, index, h->entries[child]);
+        move(h, (uint32_t)child, index);
         index = (uint32_t)child;
     }
-    put(h, index, e);
+    return index;
 }
 
-// Puts `e` where it belongs; the hole at `index` may be too low or too high for it.
-static void settle(struct wend_heap *h, uint32_t index, struct wend_heap_entry e)
+// Puts `node` where it belongs; the hole at `index` may be too low or too high for it.
+static void settle(struct wend_heap *h, uint32_t index, struct key key, struct wend_heap_node *node)
 {
-    if (index > 0 && is_before(&e, &h->entries[(index - 1) / 2]))
-        sift_up(h, index, e);
+    if (index > 0 && is_before(key, key_at(h, (index - 1) / 2)))
+        index = sift_up(h, index, key);
     else
-        sift_down(h, index, e);
+        index = sift_down(h, index, key);
+    put(h, index, key, node);
 }
 
 int wend_heap_set(struct wend_heap *h, struct wend_heap_node *node, wend_instant deadline)
@@ -75,8 +91,7 @@ int wend_heap_set(struct wend_heap *h, struct wend_heap_node *node, wend_instant
         node->place = ++h->count;
     }
     wend_assert(node->place <= h->count);
-    const struct wend_heap_entry e = {deadline, h->sequence++, node};
-    settle(h, node->place - 1, e);
+    settle(h, node->place - 1, (struct key){deadline, h->sequence++}, node);
     return 0;
 }
 
@@ -87,14 +102,9 @@ void wend_heap_remove(struct wend_heap *h, struct wend_heap_node *node)
     const uint32_t index = node->place - 1;
     wend_assert(index < h->count && h->entries[index].node == node);
     node->place = 0;
-    const struct wend_heap_entry last = h->entries[--h->count];
-    if (index < h->count)
-        settle(h, index, last);
-}
-
-wend_instant wend_heap_deadline(const struct wend_heap *h)
-{
-    return h->count == 0 ? WEND_NEVER : h->entries[0].deadline;
+    const uint32_t last = --h->count;
+    if (index < last)
+        settle(h, index, key_at(h, last), h->entries[last].node);
 }
 
 struct wend_heap_node *wend_heap_pop(struct wend_heap *h, wend_instant now)
@@ -111,6 +121,6 @@ void wend_heap_check(const struct wend_heap *h)
     wend_assert(h->count <= h->capacity);
     for (uint32_t i = 0; i < h->count; i++) {
         wend_assert(h->entries[i].node->place == i + 1);
-        wend_assert(i == 0 || !is_before(&h->entries[i], &h->entries[(i - 1) / 2]));
+        wend_assert(i == 0 || !is_before(key_at(h, i), key_at(h, (i - 1) / 2)));
     }
 }

@@ -52,7 +52,10 @@ static inline bool wend_heap_has(const struct wend_heap_node *node)
 }
 
 // The earliest deadline, or WEND_NEVER.
-wend_instant wend_heap_deadline(const struct wend_heap *h);
+static inline wend_instant wend_heap_deadline(const struct wend_heap *h)
+{
+    return h->count == 0 ? WEND_NEVER : h->entries[0].deadline;
+}
 
 // Takes out the earliest timer if its deadline is not after `now`; else NULL. Drain until NULL.
 struct wend_heap_node *wend_heap_pop(struct wend_heap *h, wend_instant now);

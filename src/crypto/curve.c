@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // X25519 and Ed25519. Key objects are made for each use: libcrypto allocates them, and wipes
-// private ones when they are freed.
+// private ones when they are freed. Only the other side's public key goes into an object that each
+// thread keeps.
 #include "crypto/crypto.h"
 
 #include "base/assert.h"
@@ -33,14 +34,6 @@ static void read_public(EVP_PKEY *object, uint8_t ret[static 32])
     wend_assert(ok == 1 && len == 32);
 }
 
-void wend_x25519_public(const uint8_t private_key[static WEND_X25519_LEN],
-                        uint8_t ret_public[static WEND_X25519_LEN])
-{
-    EVP_PKEY *object = private_key_of("X25519", private_key);
-    read_public(object, ret_public);
-    EVP_PKEY_free(object);
-}
-
 // A private key for derivation alone. Made from the private key, libcrypto would also compute the
 // public one, which takes as long as the derivation itself and is not used by it; so it is told
 // that the public key is zero. Such an object never leaves this file.
@@ -67,9 +60,10 @@ int wend_x25519(const uint8_t private_key[static WEND_X25519_LEN],
                 uint8_t ret_shared[static WEND_X25519_LEN])
 {
     EVP_PKEY *own = derivation_key_of(private_key);
-    EVP_PKEY *peer = public_key_of("X25519", public_key);
+    EVP_PKEY *peer = wend_crypto_scratch()->x25519_peer;
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, own, NULL);
-    bool ok = context != NULL && EVP_PKEY_derive_init(context) == 1;
+    bool ok = EVP_PKEY_set1_encoded_public_key(peer, public_key, WEND_X25519_LEN) == 1;
+    ok = ok && context != NULL && EVP_PKEY_derive_init(context) == 1;
     ok = ok && EVP_PKEY_derive_set_peer_ex(context, peer, 0) == 1;
     wend_assert(ok);
 
@@ -82,9 +76,18 @@ int wend_x25519(const uint8_t private_key[static WEND_X25519_LEN],
         memcpy(ret_shared, result, sizeof(result));
     wend_wipe(result, sizeof(result));
     EVP_PKEY_CTX_free(context);
-    EVP_PKEY_free(peer);
     EVP_PKEY_free(own);
     return is_good ? 0 : -EBADMSG;
+}
+
+// RFC 7748 section 6.1: what is shared with the base point. libcrypto would compute it too when it
+// makes a key object, in more time.
+void wend_x25519_public(const uint8_t private_key[static WEND_X25519_LEN],
+                        uint8_t ret_public[static WEND_X25519_LEN])
+{
+    static const uint8_t base_point[WEND_X25519_LEN] = {9};
+    const int error = wend_x25519(private_key, base_point, ret_public);
+    wend_assert(error == 0);
 }
 
 void wend_ed25519_public(const uint8_t seed[static WEND_ED25519_LEN],

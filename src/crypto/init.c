@@ -37,6 +37,7 @@ static void close_scratch(void *value)
     EVP_CIPHER_CTX_free(s->chacha20);
     EVP_CIPHER_CTX_free(s->aead);
     EVP_PKEY_CTX_free(s->x25519);
+    EVP_PKEY_free(s->x25519_peer);
     OPENSSL_free(s);
 }
 
@@ -97,7 +98,8 @@ EVP_CIPHER_CTX *wend_crypto_new_aead(void)
 static bool is_whole(const struct scratch *s)
 {
     return s->digest != NULL && s->blake2s_mac != NULL && s->hmac_sha1 != NULL &&
-           s->hmac_sha256 != NULL && s->chacha20 != NULL && s->aead != NULL && s->x25519 != NULL;
+           s->hmac_sha256 != NULL && s->chacha20 != NULL && s->aead != NULL && s->x25519 != NULL &&
+           s->x25519_peer != NULL;
 }
 
 static struct scratch *new_scratch(void)
@@ -116,6 +118,7 @@ static struct scratch *new_scratch(void)
     s->chacha20 = new_cipher(shared.chacha20);
     s->aead = new_cipher(shared.aead);
     s->x25519 = EVP_PKEY_CTX_new_from_name(NULL, "X25519", NULL);
+    s->x25519_peer = EVP_PKEY_new_raw_public_key_ex(NULL, "X25519", NULL, wend_zero_key, 32);
     wend_assert(is_whole(s));
     return s;
 }

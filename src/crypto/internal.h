@@ -21,7 +21,8 @@ struct scratch {
     EVP_MAC_CTX *hmac_sha256;
     EVP_CIPHER_CTX *chacha20;
     EVP_CIPHER_CTX *aead;
-    EVP_PKEY_CTX *x25519;
+    EVP_PKEY_CTX *x25519;  // makes keys
+    EVP_PKEY *x25519_peer; // some public key
 };
 
 extern const uint8_t wend_zero_key[32];

@@ -147,12 +147,23 @@ static void answer(struct wend_plane_sealer *t)
         (void)wend_tun_write(&t->tun, &plain, &bytes, 1);
 }
 
+// Seals what waits. Returns false when there is no room for all of it.
+static bool flush(struct wend_plane_sealer *t, wend_instant now)
+{
+    while (!wend_seal_flush(t->seal, now, &t->out)) {
+        if (wend_seal_answer(t->seal).len == 0)
+            return false;
+        answer(t);
+    }
+    return true;
+}
+
 // Seals what waits and what the host has, until there is no more, no room, or the turn is long
 // enough.
 static void fill(struct wend_plane_sealer *t, wend_instant now)
 {
     t->tun_empty = t->tun_gone;
-    if (!wend_seal_flush(t->seal, now, &t->out))
+    if (!flush(t, now))
         return;
     for (int i = 0; i < WEND_PLANE_TUN_READS; i++) {
         if (t->held == 0 && (t->tun_gone || !read_packet(t)))
@@ -162,10 +173,9 @@ static void fill(struct wend_plane_sealer *t, wend_instant now)
         const struct wend_bytes packet = {t->packet, t->held};
         const enum wend_seal_verdict verdict =
             wend_seal_packet(t->seal, &t->vnet, packet, now, &t->out);
+        answer(t);
         if (verdict == WEND_SEAL_FULL)
             return;
-        if (verdict == WEND_SEAL_UNREACHABLE || verdict == WEND_SEAL_TOO_BIG)
-            answer(t);
         t->held = 0;
     }
 }

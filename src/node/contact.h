@@ -149,7 +149,7 @@ void wend_contact_judge(struct wend_node *n, struct wend_contact *c);
 void wend_contact_health_restart(struct wend_node *n, struct wend_contact *c);
 // Report and Switched of the peer.
 void wend_contact_reported(struct wend_node *n, struct wend_contact *c,
-                           const struct wend_control *in);
+                           const struct wend_origin *origin, const struct wend_control *in);
 void wend_contact_switched(struct wend_node *n, struct wend_contact *c,
                            const struct wend_control *in);
 // Notices of the halves.

@@ -254,7 +254,7 @@ static bool dispatch(struct wend_node *n, struct wend_contact *c, const struct w
         // An applied revocation may have been of this very peer.
         return c->used && wend_contact_of(n, c->slot) == c;
     case WEND_CONTROL_EARLY: wend_early_control(n, c, in); return true;
-    case WEND_CONTROL_REPORT: wend_contact_reported(n, c, in); return true;
+    case WEND_CONTROL_REPORT: wend_contact_reported(n, c, origin, in); return true;
     case WEND_CONTROL_SWITCHED: wend_contact_switched(n, c, in); return true;
     case WEND_CONTROL_GOODBYE:
         if (!in->response)

@@ -33,14 +33,17 @@ static wend_duration rtt_of(const struct wend_path *path)
     return path != NULL && wend_prober_is_up(&path->prober) ? path->prober.rtt : 0;
 }
 
-// A message goes one way; the report of it may come back by the slower one.
-static void tell_expectations(struct wend_contact *c)
+// A message goes one way, and the report of it comes back by some way: by which one, `origin` says
+// when it is there; until then it may be the slower one.
+static void tell_expectations(struct wend_contact *c, const struct wend_origin *origin)
 {
     const struct wend_path *chosen = wend_paths_chosen(&c->paths);
     const struct wend_path *relay = &c->paths.path[WEND_PATHS_RELAY];
     const struct wend_path *other = chosen == relay ? wend_paths_direct(&c->paths) : relay;
     const wend_duration there = rtt_of(chosen);
-    const wend_duration back = rtt_of(other) > there ? rtt_of(other) : there;
+    wend_duration back = rtt_of(other) > there ? rtt_of(other) : there;
+    if (origin != NULL && (origin->kind == WEND_ORIGIN_CHANNEL) == (chosen == relay))
+        back = there;
     const wend_duration variation = chosen != NULL ? 2 * chosen->prober.variation : 0;
 
     wend_health_expect(&c->health, there / 2 + back / 2 + variation,
@@ -105,7 +108,7 @@ static void repeat_switch(struct wend_node *n, struct wend_contact *c)
 
 void wend_contact_judge(struct wend_node *n, struct wend_contact *c)
 {
-    tell_expectations(c);
+    tell_expectations(c, NULL);
     (void)tell_sent(n, c);
     wend_health_expire(&c->health, n->now);
     take_verdict(n, c);
@@ -122,7 +125,7 @@ void wend_contact_health_restart(struct wend_node *n, struct wend_contact *c)
 }
 
 void wend_contact_reported(struct wend_node *n, struct wend_contact *c,
-                           const struct wend_control *in)
+                           const struct wend_origin *origin, const struct wend_control *in)
 {
     struct wend_attributes a;
     struct wend_way_counters ways;
@@ -131,7 +134,7 @@ void wend_contact_reported(struct wend_node *n, struct wend_contact *c,
         wend_node_drop(n, WEND_DROP_MALFORMED);
         return;
     }
-    tell_expectations(c);
+    tell_expectations(c, origin);
     if (!tell_sent(n, c))
         return;
     const struct wend_health_report report = {
@@ -196,32 +199,71 @@ void wend_contact_switched(struct wend_node *n, struct wend_contact *c,
 
 // --- Hold ---
 
+// A round trip, and by how much it may be longer.
+static wend_duration at_most(const struct wend_prober *prober)
+{
+    return prober->rtt + 4 * prober->variation;
+}
+
+// The relay's round trip. Before its first probe is answered: what both sides measured to it, or,
+// if one has not, so much that the longest hold follows; so also on a stream, which stands still
+// after a loss. A relay that is gone counts on: what it took may still be under way.
+static wend_duration relay_rtt(const struct wend_node *n, struct wend_contact *c)
+{
+    const struct wend_prober *prober = &c->paths.path[WEND_PATHS_RELAY].prober;
+    const wend_duration ours = n->leg_made ? wend_leg_rtt_least(&n->leg) : 0;
+
+    if (c->channel == 0)
+        return c->relay_rtt;
+    if (n->route.transport != WEND_TRANSPORT_UDP)
+        c->relay_rtt = WEND_S(1);
+    else if (wend_prober_is_up(prober) && prober->rtt > 0)
+        c->relay_rtt = prober->rtt;
+    else
+        c->relay_rtt = ours > 0 && c->their_server_rtt > 0 ? ours + c->their_server_rtt : WEND_S(1);
+    return c->relay_rtt;
+}
+
 // What came by the faster way waits for what was sent by the slower one before. How much longer
 // that takes is at most its whole round trip, for nobody knows how a round trip divides; a LEAVE
-// ends the wait long before. Without the relay's, which packets took first, nothing is known.
-static wend_duration hold_of(const struct wend_paths *p)
+// ends the wait long before. A direct path is seldom behind the relay by more than what its round
+// trip is longer, and when it has died, that is all that is waited. 0: nothing is known.
+static wend_duration hold_of(const struct wend_node *n, struct wend_contact *c,
+                             wend_duration *ret_relay)
 {
-    wend_duration most = 0;
+    const wend_duration relay = relay_rtt(n, c);
+    wend_duration direct = 0, most = relay;
 
-    if (p->path[WEND_PATHS_RELAY].prober.rtt == 0)
-        return 0;
-    for (uint32_t i = 0; i <= WEND_PATHS_RELAY; i++) {
-        const struct wend_prober *prober = &p->path[i].prober;
-        const wend_duration rtt = prober->rtt + 4 * prober->variation;
-        if (prober->rtt != 0 && rtt > most)
-            most = rtt;
+    for (uint32_t i = 0; i < c->paths.used; i++) {
+        const struct wend_prober *prober = &c->paths.path[i].prober;
+        if (wend_prober_is_up(prober) && prober->rtt > 0 && at_most(prober) > direct)
+            direct = at_most(prober);
     }
-    return most + HOLD_SLACK < HOLD_MAX ? most + HOLD_SLACK : HOLD_MAX;
+    if (wend_prober_is_up(&c->paths.path[WEND_PATHS_RELAY].prober))
+        most += 4 * c->paths.path[WEND_PATHS_RELAY].prober.variation;
+    if (direct > most)
+        most = direct;
+    *ret_relay = HOLD_SLACK + (direct > relay ? direct - relay : 0);
+    const wend_duration hold = most + HOLD_SLACK;
+    return most == 0 ? 0 : hold < HOLD_MAX ? hold : HOLD_MAX;
+}
+
+// Not worth telling: a little less.
+static bool is_near(wend_duration told, wend_duration now)
+{
+    return told >= now && told - now <= told / 4;
 }
 
 void wend_contact_tell_hold(struct wend_node *n, struct wend_contact *c)
 {
-    const wend_duration hold = hold_of(&c->paths);
-    const wend_duration less = c->told_hold - hold;
+    wend_duration relay;
+    const wend_duration hold = hold_of(n, c, &relay);
 
-    if (hold == 0 || (less >= 0 && less <= c->told_hold / 4))
+    if (hold == 0 || (is_near(c->told_hold, hold) && is_near(c->told_hold_relay, relay)))
         return;
     c->told_hold = hold;
+    c->told_hold_relay = relay;
     wend_node_command_open(
-        n, &(struct wend_command){.kind = WEND_COMMAND_HOLD, .slot = c->slot, .hold = hold});
+        n, &(struct wend_command){
+               .kind = WEND_COMMAND_HOLD, .slot = c->slot, .hold = hold, .hold_relay = relay});
 }

@@ -4,24 +4,29 @@
 //   every 100 ms when 4 messages or more came, by the way that we send by
 //   at once, by both ways, when messages before the last are missing (50 ms apart at least, 10 ms
 //   while fewer than 10 came in between, and then once more by the way that we send by)
-//   by both ways when a way that carried 8 messages within 200 ms falls silent: after 100, 200 and
-//   400 ms
+//   by both ways when a way that carried 8 messages within 250 ms falls silent: after 100, 200 and
+//   400 ms; if they came evenly, after three times their interval (50 to 100 ms), 1.5 and 2 times
+//   that, 200 and 400 ms
 // What comes by another class of way than we send by is reported both ways too: ours may be dead.
 #include <string.h>
 
 #include "node/contact.h"
 
-#define LOOK         WEND_MS(50)
-#define LOOK_SOON    WEND_MS(10) // after a gap in a thin stream, in which each message tells much
-#define THIN         10          // messages since the last report
-#define REPORT_EVERY WEND_MS(100)
-#define REPORT_LEAST 4
-#define BUSY_SPAN    WEND_MS(250) // looks are up to 50 ms apart
-#define BUSY_LEAST   8
-#define SILENCES     3
-#define SILENCE      WEND_MS(100)
-#define FLOWS_FOR    WEND_S(1)
-#define GAPS_FOR     WEND_MS(200)
+#define LOOK          WEND_MS(50)
+#define LOOK_SOON     WEND_MS(10) // after a gap in a thin stream, in which each message tells much
+#define LOOK_APART    WEND_MS(40) // of those that are remembered
+#define THIN          10          // messages since the last report
+#define REPORT_EVERY  WEND_MS(100)
+#define REPORT_LEAST  4
+#define BUSY_SPAN     WEND_MS(250) // looks are up to 50 ms apart
+#define BUSY_LEAST    8
+#define SILENCES      3
+#define SILENCE       WEND_MS(100)
+#define EVEN_LOOKS    4 // something came in each of the last ones
+#define EVEN_LEAST    WEND_MS(50)
+#define SOON_SILENCES 3 // of an even flow, before the second of the others
+#define FLOWS_FOR     WEND_S(1)
+#define GAPS_FOR      WEND_MS(200)
 
 void wend_contact_report_init(struct wend_contact *c)
 {
@@ -83,6 +88,25 @@ static uint64_t recent(const struct wend_contact_report *r, uint32_t way, wend_i
     return r->ways[way].count - before;
 }
 
+// How long nothing has to come by a way until that means something: less where messages came evenly
+// of late. 0: nothing is to be told of it.
+static wend_duration soonest_silence(const struct wend_contact_report *r, uint32_t way,
+                                     wend_instant now)
+{
+    const uint64_t came = recent(r, way, now);
+
+    if (came < BUSY_LEAST)
+        return 0;
+    for (uint32_t back = 0; back < EVEN_LOOKS; back++) {
+        const uint32_t at = (r->look + WEND_REPORT_LOOKS - back) % WEND_REPORT_LOOKS;
+        const uint32_t before = (at + WEND_REPORT_LOOKS - 1) % WEND_REPORT_LOOKS;
+        if (r->looks[at].count[way] == r->looks[before].count[way])
+            return SILENCE;
+    }
+    const wend_duration thrice = 3 * BUSY_SPAN / (wend_duration)came;
+    return thrice > SILENCE ? SILENCE : thrice > EVEN_LEAST ? thrice : EVEN_LEAST;
+}
+
 // The count first: it may be behind the highest, not ahead of it.
 static void read_ways(const struct wend_plane_stats *s, struct wend_way_counters *ret)
 {
@@ -112,14 +136,25 @@ static bool look_at_way(struct wend_node *n, struct wend_contact *c, uint32_t wa
     a->highest = highest;
     a->at = last < n->now ? last : n->now;
     a->silences = 0;
-    a->busy = recent(&c->report, way, n->now) >= BUSY_LEAST;
+    a->soonest = soonest_silence(&c->report, way, n->now);
     c->report.latest = (uint8_t)way;
     return true;
 }
 
 static wend_duration silence_of(const struct wend_contact_arrival *a)
 {
-    return SILENCE << a->silences;
+    if (a->soonest == SILENCE)
+        return SILENCE << a->silences;
+    if (a->silences < SOON_SILENCES)
+        return a->soonest + a->silences * a->soonest / 2;
+    return SILENCE << (a->silences - SOON_SILENCES + 1);
+}
+
+static bool may_fall_silent(const struct wend_contact_arrival *a)
+{
+    const uint8_t most = a->soonest == SILENCE ? SILENCES : SOON_SILENCES + SILENCES - 1;
+
+    return a->soonest != 0 && a->silences < most;
 }
 
 // Returns true when its silence is to be reported (again).
@@ -127,7 +162,7 @@ static bool falls_silent(struct wend_contact_arrival *a, wend_instant now)
 {
     bool says = false;
 
-    while (a->busy && a->silences < SILENCES && now - a->at >= silence_of(a)) {
+    while (may_fall_silent(a) && now - a->at >= silence_of(a)) {
         a->silences++;
         says = true;
     }
@@ -136,6 +171,8 @@ static bool falls_silent(struct wend_contact_arrival *a, wend_instant now)
 
 static void remember_look(struct wend_contact_report *r, wend_instant now)
 {
+    if (now - r->looks[r->look].at < LOOK_APART)
+        return;
     r->look = (uint8_t)((r->look + 1) % WEND_REPORT_LOOKS);
     r->looks[r->look].at = now;
     for (uint32_t way = 0; way < WEND_WAYS; way++)
@@ -162,7 +199,7 @@ static void plan(struct wend_contact *c, wend_instant now)
     r->at = flows ? now + (r->gaps_until > now ? LOOK_SOON : LOOK) : WEND_NEVER;
     for (uint32_t way = 0; way < WEND_WAYS; way++) {
         const struct wend_contact_arrival *a = &r->ways[way];
-        if (a->busy && a->silences < SILENCES)
+        if (may_fall_silent(a))
             r->at = wend_instant_min(r->at, a->at + silence_of(a));
     }
 }

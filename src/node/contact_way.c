@@ -225,19 +225,20 @@ void wend_contact_tell_way(struct wend_node *n, struct wend_contact *c)
 {
     // Without an address of ours there is no way, whatever was chosen: packets wait.
     const struct wend_path *path = n->isolated ? NULL : wend_paths_chosen(&c->paths);
-    struct wend_command command = {.kind = WEND_COMMAND_PATH, .slot = c->slot};
 
     follow_route(n, c);
     if (c->sending != 0 && c->way_told && c->first_packet < 0)
         c->first_packet = n->now - c->started;
-    command.path = plane_path(n, c, path);
-    command.also = plane_path(n, c, wend_paths_spare(&c->paths));
-    if (same_path(&command.path, &c->told) && same_path(&command.also, &c->told_also))
+    const struct wend_plane_path way = plane_path(n, c, path);
+    const struct wend_plane_path also = plane_path(n, c, wend_paths_spare(&c->paths));
+    if (same_path(&way, &c->told) && same_path(&also, &c->told_also))
         return;
-    const bool moved = !same_way(&command.path, &c->told);
-    c->told = command.path;
-    c->told_also = command.also;
-    wend_node_command_seal(n, &command);
+    const bool moved = !same_way(&way, &c->told);
+    c->told = way;
+    c->told_also = also;
+    wend_node_command_seal(
+        n, &(struct wend_command){
+               .kind = WEND_COMMAND_PATH, .slot = c->slot, .path = way, .also = also});
     if (moved)
         wend_contact_health_restart(n, c);
     if (moved && path != NULL)

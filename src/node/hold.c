@@ -40,6 +40,11 @@ void wend_hold_set_time(struct wend_hold_pool *p, struct wend_hold *h, wend_dura
     arm(p, h);
 }
 
+void wend_hold_set_relay_time(struct wend_hold *h, wend_duration time)
+{
+    h->relay_time = time < WEND_HOLD_TIME_MAX ? time : WEND_HOLD_TIME_MAX;
+}
+
 // Whether what is at `to` and came at `since` may go out.
 static bool is_due(struct wend_hold *h, struct wend_hold_place to, wend_instant since,
                    wend_instant now)

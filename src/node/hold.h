@@ -20,8 +20,8 @@
 //           a pair whose first message is not its counter 0: what is below went round by the node
 //
 // Wire:   decides by counters, by ways, and by Switch messages (wire/switch.h) alone.
-//         docs/protocol.md section 7.5. Key pairs are numbered in the order in which they were
-//         first heard: messages of a newer one are newer.
+//         docs/protocol.md section 7.5. Key pairs are numbered in the order in which their keys
+//         came: messages of a newer one are newer.
 // Timing: hold time 200 ms until the node says better, and at most; 5 ms below a fresh pair's
 //         first message.
 // Limits: WEND_HOLD_PEER_MAX cells a peer, WEND_HOLD_CELLS in all. Who reaches one: everything the
@@ -93,6 +93,7 @@ struct wend_hold_place {
 // A way and how far it has come.
 struct wend_hold_track {
     struct wend_hold_way way;
+    struct wend_hold_place from; // the first that came since it is in use
     struct wend_hold_place next; // behind the newest that came by it
     struct wend_hold_place end;  // it was left there, until it is heard again; else far away
     wend_instant heard;
@@ -105,8 +106,9 @@ struct wend_hold_track {
 struct wend_hold_debt {
     struct wend_hold_place from, to; // to.pair 0: none
     wend_instant since;
-    uint8_t by;     // NO_TRACK: they came by way of the node, and for a short time only
+    uint8_t by;     // or NO_TRACK
     bool is_marked; // an ENTER said so: the last one before `to` is its LEAVE
+    bool is_brief;  // they come by way of the node, which does not take long
 };
 
 #define WEND_HOLD_NO_TRACK UINT8_MAX
@@ -122,6 +124,7 @@ struct wend_hold {
     uint32_t oldest, last;     //
     wend_duration wait;        // how long they wait
     wend_duration time;        // hold time as told; 0: preset
+    wend_duration relay_time;  // for a direct path, behind the relay; 0: as any
     struct wend_heap_node timer;
     struct wend_hold_place waived; // below it something was waited for in vain
 
@@ -200,6 +203,10 @@ void wend_hold_seen(struct wend_hold_pool *p, struct wend_hold *h,
 // How long to wait from the next gap on, and for those that wait already if it is longer; cut to
 // WEND_HOLD_TIME_MAX.
 void wend_hold_set_time(struct wend_hold_pool *p, struct wend_hold *h, wend_duration time);
+
+// The same for a direct path that is behind the relay. One that died brings nothing more, and one
+// that lives was seldom the slower way: this is often short. 0: as any other.
+void wend_hold_set_relay_time(struct wend_hold *h, wend_duration time);
 
 // What has waited long enough, of all peers, becomes ready.
 void wend_hold_expire(struct wend_hold_pool *p, wend_instant now);

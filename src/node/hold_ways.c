@@ -10,6 +10,7 @@
 // past a counter, so is the debt: that track is the way that was missing.
 #include "base/assert.h"
 #include "node/hold.h"
+#include "node/plane.h"
 
 #define REMEMBER_BOTH WEND_S(1) // a suspect path's double lasts half of that
 
@@ -60,7 +61,7 @@ static struct wend_hold_place progress_of(const struct wend_hold *h, const struc
 {
     struct wend_hold_place at = later(d->from, h->at);
     for (size_t i = 0; i < WEND_HOLD_TRACKS && d->by != WEND_HOLD_NO_TRACK; i++)
-        if (is_track(h, i) && i != d->by)
+        if (is_track(h, i) && i != d->by && wend_hold_is_before(h->tracks[i].from, d->to))
             at = later(at, h->tracks[i].next);
     return at;
 }
@@ -154,8 +155,11 @@ static void both(struct wend_hold *h, uint8_t by, uint8_t used, const struct wen
         t->end = t->next;
     h->both = dead ? (struct wend_hold_place){0} : mark_of(m);
     h->both_end = (struct wend_hold_place){m->pair, UINT64_MAX};
-    h->both_by = 1u << by;
+    h->both_by = 0;
     h->both_since = now;
+    for (uint8_t i = 0; i < WEND_HOLD_TRACKS; i++)
+        if (is_track(h, i) && wend_hold_is_before(h->both, h->tracks[i].next))
+            h->both_by |= 1u << i;
 }
 
 static void heed_mark(struct wend_hold *h, uint8_t by, uint8_t used,
@@ -218,17 +222,22 @@ static uint8_t make_track(struct wend_hold *h, const struct wend_hold_message *m
     if (oldest == h->current)
         h->way.kind = 0;
     h->both_by &= ~(1u << oldest);
-    h->tracks[oldest] =
-        (struct wend_hold_track){.way = m->way, .end = end_beyond(h, wend_hold_place_of(m))};
+    h->tracks[oldest] = (struct wend_hold_track){
+        .way = m->way, .from = wend_hold_place_of(m), .end = end_beyond(h, wend_hold_place_of(m))};
     return oldest;
 }
 
-// The first message of a pair, and no ENTER: what is below it went by way of the node.
+// The first message of a pair, and no ENTER. What is below it went by way of the node. But mostly a
+// pair's first messages go through the relay: a direct one may be far ahead of them.
 static void mind_fresh_pair(struct wend_hold *h, const struct wend_hold_message *m,
                             wend_instant now)
 {
-    const struct wend_hold_debt debt = {
-        .from = {m->pair, 0}, .to = wend_hold_place_of(m), .since = now, .by = WEND_HOLD_NO_TRACK};
+    const bool ahead = m->way.kind == 1 + WEND_WAY_DIRECT && !wend_hold_same_way(&m->way, &h->way);
+    const struct wend_hold_debt debt = {.from = {m->pair, 0},
+                                        .to = wend_hold_place_of(m),
+                                        .since = now,
+                                        .by = WEND_HOLD_NO_TRACK,
+                                        .is_brief = !ahead};
     uint32_t newest = h->at.pair;
     for (size_t i = 0; i < WEND_HOLD_TRACKS; i++)
         newest = h->tracks[i].next.pair > newest ? h->tracks[i].next.pair : newest;
@@ -242,6 +251,7 @@ static void take_again(struct wend_hold *h, uint8_t by, struct wend_hold_place p
 {
     struct wend_hold_track *t = &h->tracks[by];
     const struct wend_hold_debt debt = {.from = t->end, .to = place, .since = now, .by = by};
+    t->from = place;
     t->end = end_beyond(h, place);
     for (size_t i = 0; i < WEND_HOLD_TRACKS; i++) {
         const struct wend_hold_track *other = &h->tracks[i];
@@ -338,10 +348,25 @@ static bool lacks_second_way(const struct wend_hold *h, struct wend_hold_place t
     return h->both.pair != 0 && one && wend_hold_is_before(later(h->at, h->both), to);
 }
 
+static bool is_relayed(const struct wend_hold *h, uint8_t track)
+{
+    return h->tracks[track].way.kind == 1 + WEND_WAY_RELAY;
+}
+
+// For a way behind the one that is ahead.
+static wend_duration patience(const struct wend_hold *h, bool relayed)
+{
+    const bool brief = !relayed && h->relay_time != 0 && is_relayed(h, h->current);
+    return brief && h->relay_time < h->wait ? h->relay_time : h->wait;
+}
+
 static wend_instant debt_until(const struct wend_hold *h, const struct wend_hold_debt *d)
 {
-    const bool brief = d->by == WEND_HOLD_NO_TRACK && h->wait > WEND_HOLD_FRESH;
-    return d->since + (brief ? WEND_HOLD_FRESH : h->wait);
+    if (d->is_brief)
+        return d->since + (h->wait < WEND_HOLD_FRESH ? h->wait : WEND_HOLD_FRESH);
+    if (d->by == WEND_HOLD_NO_TRACK)
+        return d->since + h->wait;
+    return d->since + patience(h, !is_relayed(h, d->by));
 }
 
 static wend_instant latest(wend_instant a, wend_instant b)
@@ -357,7 +382,7 @@ wend_instant wend_hold_awaits(const struct wend_hold *h, struct wend_hold_place 
         const struct wend_hold_track *t = &h->tracks[i];
         const struct wend_hold_place end = wend_hold_is_before(t->end, to) ? t->end : to;
         if (is_track(h, i) && wend_hold_is_before(later(t->next, h->at), end))
-            until = latest(until, t->behind_since + h->wait);
+            until = latest(until, t->behind_since + patience(h, is_relayed(h, (uint8_t)i)));
     }
     for (size_t i = 0; i < WEND_HOLD_DEBTS; i++) {
         const struct wend_hold_debt *d = &h->debts[i];

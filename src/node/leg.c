@@ -2,6 +2,7 @@
 #include "node/leg_state.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #define RESTART_FIRST WEND_S(1)
@@ -39,7 +40,7 @@ void wend_leg_set_addresses(struct wend_leg *leg, const struct wend_address *at,
 int wend_leg_init(struct wend_leg *leg, const struct wend_leg_config *config,
                   struct wend_random *random)
 {
-    memset(leg, 0, sizeof *leg);
+    memset(leg, 0, offsetof(struct wend_leg, slots)); // with slot_high: none was used
     struct wend_remote remote;
     if (config->address_count == 0 ||
         wend_remote_init(&remote, config->identity, config->server_key) != 0)
@@ -84,7 +85,7 @@ void wend_leg_close(struct wend_leg *leg)
     wend_session_close(&leg->session);
     wend_box_close(&leg->box);
     wend_box_close(&leg->previous);
-    wend_wipe(leg, sizeof *leg);
+    wend_wipe(leg, offsetof(struct wend_leg, slots) + leg->slot_high * sizeof leg->slots[0]);
 }
 
 void wend_leg_connect(struct wend_leg *leg, wend_instant now)

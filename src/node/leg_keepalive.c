@@ -67,7 +67,7 @@ void wend_leg_keepalive_begin(struct wend_leg *leg, wend_instant now)
 // Says false when one is waiting for its answer; one that nobody waits for gives way.
 static bool make_room(struct wend_leg *leg)
 {
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
+    for (size_t i = 0; i < leg->slot_high; i++) {
         struct wend_leg_slot *slot = &leg->slots[i];
         if (slot->id == 0 || slot->type != WEND_CONTROL_KEEPALIVE)
             continue;

@@ -31,9 +31,9 @@ static int receive_answer(struct wend_leg *leg, const struct wend_datagram *in, 
     if (in->bytes.at[0] == WEND_MESSAGE_COOKIE)
         return 0; // the retry carries it
     wend_leg_take_session_events(leg, now);
+    wend_leg_search_chosen(leg, in, now);
     if (leg->initiations == 1) // else nobody knows which of them is answered
         wend_leg_measured(leg, now - leg->connecting_since);
-    wend_leg_search_chosen(leg, in, now);
     connected(leg, now);
     return 0;
 }

@@ -22,10 +22,19 @@
 
 struct wend_leg_slot *wend_leg_find_slot(struct wend_leg *leg, uint32_t id)
 {
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++)
+    for (size_t i = 0; i < leg->slot_high; i++)
         if (leg->slots[i].id == id)
             return &leg->slots[i];
     return NULL;
+}
+
+static struct wend_leg_slot *free_slot(struct wend_leg *leg)
+{
+    struct wend_leg_slot *slot = wend_leg_find_slot(leg, 0);
+
+    if (slot == NULL && leg->slot_high < WEND_LEG_REQUESTS_MAX)
+        slot = &leg->slots[leg->slot_high++];
+    return slot;
 }
 
 static wend_duration first_interval(const struct wend_leg *leg)
@@ -39,7 +48,7 @@ int wend_leg_request(struct wend_leg *leg, uint16_t type, struct wend_bytes attr
 {
     if (attributes.len > WEND_LEG_BODY_MAX)
         return -EMSGSIZE;
-    struct wend_leg_slot *slot = wend_leg_find_slot(leg, 0);
+    struct wend_leg_slot *slot = free_slot(leg);
     if (slot == NULL)
         return -ENOBUFS;
     if (++leg->last_id == 0)
@@ -49,7 +58,7 @@ int wend_leg_request(struct wend_leg *leg, uint16_t type, struct wend_bytes attr
     slot->len = (uint16_t)attributes.len;
     slot->tries = 0;
     slot->fresh = true;
-    slot->due = slot->once = false;
+    slot->due = slot->once = slot->repeated = false;
     slot->patience = patience;
     slot->interval = 0;
     slot->sent = slot->retry_at = slot->give_up_at = WEND_NEVER;
@@ -110,11 +119,12 @@ static bool on_stream(const struct wend_leg *leg)
 
 void wend_leg_requests_hasten(struct wend_leg *leg, wend_instant now)
 {
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
+    for (size_t i = 0; i < leg->slot_high; i++) {
         struct wend_leg_slot *slot = &leg->slots[i];
         if (slot->id == 0 || slot->tries == 0 || slot->once)
             continue;
         slot->tries = 1; // no reason to doubt the new way
+        slot->repeated = true;
         slot->interval = first_interval(leg);
         slot->retry_at = now;
     }
@@ -123,7 +133,7 @@ void wend_leg_requests_hasten(struct wend_leg *leg, wend_instant now)
 void wend_leg_requests_again(struct wend_leg *leg, wend_instant now)
 {
     forget_resume(leg); // the owner registers again
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
+    for (size_t i = 0; i < leg->slot_high; i++) {
         struct wend_leg_slot *slot = &leg->slots[i];
         if (slot->id == 0 || slot->fresh)
             continue;
@@ -133,6 +143,7 @@ void wend_leg_requests_again(struct wend_leg *leg, wend_instant now)
         }
         slot->retry_at = now; // behind the registration, see first_due
         slot->due = false;
+        slot->repeated = slot->repeated || slot->tries > 0;
         slot->tries = 0;
     }
     leg->answer_count = 0; // answers to a session that is gone
@@ -199,7 +210,7 @@ static void expire_slot(struct wend_leg *leg, struct wend_leg_slot *slot, wend_i
 
 static bool has_fresh(const struct wend_leg *leg)
 {
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++)
+    for (size_t i = 0; i < leg->slot_high; i++)
         if (leg->slots[i].id != 0 && leg->slots[i].fresh)
             return true;
     return false;
@@ -211,7 +222,7 @@ void wend_leg_requests_expire(struct wend_leg *leg, wend_instant now)
         wend_leg_keep_alive(leg, false, now);
     // What one of them leads to (a Keepalive, another Resume) gets its turn as well.
     do {
-        for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++)
+        for (size_t i = 0; i < leg->slot_high; i++)
             if (leg->slots[i].id != 0)
                 expire_slot(leg, &leg->slots[i], now);
     } while (has_fresh(leg));
@@ -220,7 +231,7 @@ void wend_leg_requests_expire(struct wend_leg *leg, wend_instant now)
 wend_instant wend_leg_requests_deadline(const struct wend_leg *leg)
 {
     wend_instant least = leg->keepalive_at;
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
+    for (size_t i = 0; i < leg->slot_high; i++) {
         const struct wend_leg_slot *slot = &leg->slots[i];
         if (slot->id == 0)
             continue;
@@ -298,7 +309,7 @@ static struct wend_leg_slot *first_due(struct wend_leg *leg)
 {
     struct wend_leg_slot *first = NULL;
 
-    for (size_t i = 0; i < WEND_LEG_REQUESTS_MAX; i++) {
+    for (size_t i = 0; i < leg->slot_high; i++) {
         struct wend_leg_slot *slot = &leg->slots[i];
         if (slot->id != 0 && slot->due && (first == NULL || goes_before(slot, first)))
             first = slot;
@@ -353,8 +364,9 @@ void wend_leg_answered(struct wend_leg *leg, const struct wend_control *response
         event.error = failure.code != 0 ? failure.code : WEND_ERROR_MALFORMED;
         event.error_text = failure.text;
     }
-    // The answer to a Peer Service Request waits for the peer.
-    if (slot->tries == 1 && slot->type != WEND_CONTROL_PEER_SERVICE)
+    // The answer to a Peer Service Request waits for the peer; of one that was sent more than once,
+    // nobody knows which copy was answered.
+    if (slot->tries == 1 && !slot->repeated && slot->type != WEND_CONTROL_PEER_SERVICE)
         wend_leg_measured(leg, now - slot->sent);
     if (event.error == 0)
         finish(leg, slot, &a, in, now);

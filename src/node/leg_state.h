@@ -25,6 +25,7 @@ struct wend_leg_slot {
     bool fresh;    // its clock starts with the next expire: a request is not told the time
     bool due;      // to be sent by the next drain
     bool once;     // not repeated, and nobody minds when there is no answer
+    bool repeated; // sent before tries began anew: its answer measures nothing
     wend_instant sent, retry_at, give_up_at;
     wend_duration interval, patience;
     uint8_t body[WEND_LEG_BODY_MAX];
@@ -82,7 +83,7 @@ struct wend_leg {
     wend_duration restart_after;
 
     struct wend_leg_search search;
-    struct wend_leg_slot slots[WEND_LEG_REQUESTS_MAX];
+    size_t slot_high; // slots at and above this were never used
     uint32_t last_id;
     struct wend_leg_answer answers[WEND_LEG_ANSWERS_MAX];
     size_t answer_first, answer_count;
@@ -100,6 +101,7 @@ struct wend_leg {
     uint8_t out[WEND_DATAGRAM_MAX];
     uint8_t in[WEND_DATAGRAM_MAX];
     struct wend_response handshake_response;
+    struct wend_leg_slot slots[WEND_LEG_REQUESTS_MAX]; // last, for most are never touched
 };
 
 // --- between the leg's files ---

@@ -16,7 +16,8 @@ void wend_node_queues_init(struct wend_node *n)
 // Drained: begins at the front again, so that a node that has little to say touches little memory.
 static void rewind_ring(struct wend_ring *ring)
 {
-    wend_ring_init(ring, ring->memory, ring->capacity);
+    if (ring->head_seen != 0) // else nothing was put in since
+        wend_ring_init(ring, ring->memory, ring->capacity);
 }
 
 // A record is the struct, then the bytes that it speaks of.

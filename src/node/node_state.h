@@ -133,7 +133,7 @@ struct wend_contact_report {
         uint64_t count, highest; // at the last look
         wend_instant at;         // of the last message, as far as looks tell
         uint8_t silences;        // reports of its silence
-        bool busy;
+        wend_duration soonest;   // silence of so long is told; 0: none is
     } ways[WEND_WAYS];
     struct {
         wend_instant at;
@@ -179,7 +179,9 @@ struct wend_contact {
     struct wend_paths paths;
     bool way_told;
     struct wend_plane_path told, told_also; // to the sealing half
+    wend_duration relay_rtt;                // as it was taken last; 0: there was none
     wend_duration told_hold;                // to the opening half; 0: nothing yet
+    wend_duration told_hold_relay;
 
     struct wend_contact_report report;
     struct wend_health health;

@@ -53,7 +53,7 @@ static void forget(struct wend_open *o, struct wend_open_receiver *r)
     wend_assert(wend_map_remove(&o->by_index, hash, (uint32_t)(r - o->receivers)) == 0);
     wend_open_free_window(o, r);
     wend_receiver_close(&r->keys);
-    r->used = r->say_confirmed = r->say_switch_seen = false;
+    r->used = r->heard = r->say_confirmed = r->say_switch_seen = false;
     r->pair = 0;
     o->receiver_count--;
 }
@@ -80,6 +80,7 @@ static int take_keys(struct wend_open *o, const struct wend_command *c)
         return error;
     r->used = true;
     r->slot = c->slot;
+    r->pair = ++o->peers[c->slot].pairs;
     o->receiver_count++;
     const uint64_t hash = hash_index(o, c->local_index);
     wend_assert(wend_map_insert(&o->by_index, hash, (uint32_t)(r - o->receivers)) == 0);
@@ -130,6 +131,8 @@ static int carry_out(struct wend_open *o, const struct wend_command *c)
     case WEND_COMMAND_HOLD:
         if (peer->used)
             wend_hold_set_time(&o->pool, &peer->hold, c->hold);
+        if (peer->used)
+            wend_hold_set_relay_time(&peer->hold, c->hold_relay);
         break;
     case WEND_COMMAND_SWITCH:
     case WEND_COMMAND_EARLY_DONE:

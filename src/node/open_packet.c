@@ -89,8 +89,12 @@ static void restart_ways(struct wend_plane_stats *stats, uint32_t local_index)
 
 static void hear(struct wend_open *o, struct wend_open_receiver *r)
 {
-    r->pair = ++o->peers[r->slot].pairs;
-    restart_ways(&o->config.stats[r->slot], r->keys.local_index);
+    struct wend_open_peer *peer = &o->peers[r->slot];
+    r->heard = true;
+    if (r->pair > peer->newest) {
+        peer->newest = r->pair;
+        restart_ways(&o->config.stats[r->slot], r->keys.local_index);
+    }
     r->say_confirmed = true;
     wend_open_say_receiver(o, r);
 }
@@ -241,9 +245,9 @@ static enum wend_open_verdict open_message(struct wend_open *o, struct arrival *
     const enum wend_drop reason = wend_data_unseal(&r->keys, message, len, &a->counter, &inner);
     if (reason != WEND_DROP_NONE)
         return drop(o, reason);
-    if (r->pair == 0)
+    if (!r->heard)
         hear(o, r);
-    if (r->pair == peer->pairs)
+    if (r->pair == peer->newest)
         count_way(stats, a);
     a->moved = !wend_hold_same_way(&a->way, &peer->hold.way);
     if (a->moved && peer->hold.at.pair != 0)

@@ -27,7 +27,8 @@ struct wend_open_receiver {
     bool say_confirmed, say_switch_seen;
     uint8_t window; // large one, + 1; 0: `words`
     uint32_t slot;
-    uint32_t pair; // how many pairs of the slot had been heard when it was heard first; 0: not yet
+    bool heard;
+    uint32_t pair; // in the order in which keys came for the slot: the peer sends with the newest
     uint64_t switch_seen; // first counter
     struct wend_receiver keys;
     uint64_t words[WEND_OPEN_WORDS];
@@ -37,7 +38,8 @@ struct wend_open_peer {
     bool used;
     bool watched; // TRAFFIC is to be said at the next user packet
     bool in_notices, say_traffic;
-    uint32_t pairs; // heard so far; that of the newest, which `ways` counts for
+    uint32_t pairs;  // that there were keys for
+    uint32_t newest; // that was heard, which `ways` counts for
     struct wend_address ipv4, ipv6;
     struct wend_hold hold;
 };

@@ -67,6 +67,7 @@ struct wend_command {
     struct wend_plane_path path;
     struct wend_plane_path also;
     wend_duration hold;
+    wend_duration hold_relay; // where the change is to the relay
     uint32_t count;
 };
 

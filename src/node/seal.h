@@ -21,9 +21,10 @@
 // the node's verdict none is told again, a full queue drops others first, and keys or a path that
 // come meanwhile send nothing: the copies may arrive.
 //
-// A path that carries less than the interface: what is too long and may not be cut is refused with
-// an answer to the host, and a TCP SYN's segment size is lowered. What was queued before
-// the path was known goes out whole.
+// A path that carries less than the interface: a router's work. What is too long and may be cut
+// (IPv4 without DF) goes out in pieces (wire/fragment.h); what may not is refused with an answer to
+// the host, but for what has to pass everywhere (WEND_ICMP_MTU_*): that goes whole. A TCP SYN's
+// segment size is lowered. The queue is judged by the same rules when it goes out.
 //
 // Pure, but for wend_sender_init, which lets libcrypto allocate when keys come. Not thread-safe.
 #ifndef WEND_NODE_SEAL_H
@@ -37,7 +38,7 @@
 #define WEND_SEAL_MTU_MAX   2000 // inner packets; a datagram then has at most 2,040 bytes
 #define WEND_SEAL_QUEUE_MAX 512  // packets a peer: at MTU 1,400 less than 1 MiB
 #define WEND_SEAL_CELLS     8192 // packets queued for all peers, 16 MiB
-#define WEND_SEAL_RUNS_MAX  64
+#define WEND_SEAL_RUNS_MAX  80   // a super-packet of which every segment is cut makes 67
 // So much a sealed packet may grow: relay frame header, data header, padding, tag.
 #define WEND_SEAL_GROWTH (8 + 16 + 15 + 16)
 
@@ -79,7 +80,8 @@ enum wend_seal_verdict {
     WEND_SEAL_NONE = 0,
     WEND_SEAL_SENT,        // sealed into the out buffer
     WEND_SEAL_QUEUED,      // waits for keys or a path
-    WEND_SEAL_FULL,        // no room in the out buffer: send, clear, give the packet again
+    WEND_SEAL_FULL,        // no room in the out buffer, or an answer to what waited is due: see
+                           // wend_seal_answer, send, clear, give the packet again
     WEND_SEAL_DROPPED,     // counted in the drops
     WEND_SEAL_UNREACHABLE, // counted; nobody has this destination: see wend_seal_answer
     WEND_SEAL_TOO_BIG,     // counted; longer than the path carries: see wend_seal_answer
@@ -102,12 +104,13 @@ enum wend_seal_verdict wend_seal_packet(struct wend_seal *s, const struct wend_v
                                         struct wend_bytes packet, wend_instant now,
                                         struct wend_seal_out *out);
 
-// After UNREACHABLE or TOO_BIG: the ICMP or ICMPv6 packet for the host (wire/icmp.h), valid until
-// the next call. Empty: none is due, or 100 were given within a second.
+// After UNREACHABLE, TOO_BIG, FULL or a flush: the ICMP or ICMPv6 packet for the host
+// (wire/icmp.h), valid until the next call. Empty: none is due, or 100 were given within a second.
 struct wend_bytes wend_seal_answer(const struct wend_seal *s);
 
 // Appends queued packets of peers that can be reached now, and keepalives. Returns true when all
-// are out; false when there is no room: send, clear, call again.
+// are out; false when there is no room, or an answer is due: see wend_seal_answer, send, clear,
+// call again.
 bool wend_seal_flush(struct wend_seal *s, wend_instant now, struct wend_seal_out *out);
 bool wend_seal_is_flushed(const struct wend_seal *s);
 

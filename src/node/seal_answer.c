@@ -17,7 +17,6 @@ struct wend_bytes wend_seal_answer(const struct wend_seal *s)
 
 static bool may_answer(struct wend_seal *s, wend_instant now)
 {
-    s->answer_len = 0;
     return wend_bucket_take(&s->answers, &answer_limit, 1, now);
 }
 
@@ -30,16 +29,11 @@ enum wend_seal_verdict wend_seal_unreachable(struct wend_seal *s, struct wend_by
     return WEND_SEAL_UNREACHABLE;
 }
 
-// Of a super-packet the answer quotes the first piece: that is what the host would have sent.
 enum wend_seal_verdict wend_seal_too_big(struct wend_seal *s, const struct wend_seal_slot *p,
-                                         const struct wend_split *split, wend_instant now)
+                                         struct wend_bytes packet, wend_instant now)
 {
-    struct wend_split first = *split;
-    uint8_t piece[WEND_SEAL_MTU_MAX];
     wend_drops_add(&s->drops, WEND_DROP_TOO_BIG);
-    if (may_answer(s, now)) {
-        const struct wend_bytes quoted = {piece, wend_split_next(&first, piece)};
-        s->answer_len = wend_icmp_answer(quoted, WEND_ICMP_TOO_BIG, p->path.mtu_bytes, s->answer);
-    }
+    if (may_answer(s, now))
+        s->answer_len = wend_icmp_answer(packet, WEND_ICMP_TOO_BIG, p->path.mtu_bytes, s->answer);
     return WEND_SEAL_TOO_BIG;
 }

@@ -12,18 +12,17 @@ static size_t frame_len(const struct wend_plane_path *way)
     return way->channel != 0 ? WEND_FRAME_HEADER_LEN : 0;
 }
 
-bool wend_seal_has_room(const struct wend_seal_out *out, size_t runs, size_t pieces, size_t longest)
+bool wend_seal_has_room(const struct wend_seal_out *out, struct wend_seal_need need)
 {
-    return out->count + runs <= WEND_SEAL_RUNS_MAX &&
-           pieces * (longest + WEND_SEAL_GROWTH) <= out->capacity - out->len;
+    return out->count + need.runs <= WEND_SEAL_RUNS_MAX && need.bytes <= out->capacity - out->len;
 }
 
 bool wend_seal_has_room_for(const struct wend_seal_slot *p, const struct wend_seal_out *out,
-                            size_t pieces, size_t longest)
+                            struct wend_seal_need need)
 {
-    if (!wend_seal_is_doubled(p) || out->len == 0)
-        return wend_seal_has_room(out, 1, pieces, longest);
-    return wend_seal_has_room(out, 2, 2 * pieces, longest);
+    if (wend_seal_is_doubled(p) && out->len > 0)
+        need = (struct wend_seal_need){.runs = 2 * need.runs, .bytes = 2 * need.bytes};
+    return wend_seal_has_room(out, need);
 }
 
 uint8_t *wend_seal_place(const struct wend_plane_path *way, const struct wend_seal_out *out)
@@ -131,14 +130,16 @@ void wend_seal_copy(struct wend_seal *s, const struct wend_seal_slot *p, size_t 
     append(s, p, to, frame_len(to) + message_len, out);
 }
 
-void wend_seal_double(struct wend_seal *s, struct wend_seal_slot *p, size_t at, size_t segment,
-                      wend_instant now, struct wend_seal_out *out)
+// The datagrams of one run, until there is no room or no allowance. Returns how many.
+static uint64_t double_run(struct wend_seal *s, struct wend_seal_slot *p,
+                           const struct wend_seal_run *run, wend_instant now,
+                           struct wend_seal_out *out)
 {
-    const size_t end = out->len;
+    const size_t end = run->offset + run->len;
+    size_t at = run->offset;
     uint64_t copies = 0;
-    s->serial++;
     while (at < end) {
-        const size_t len = end - at < segment ? end - at : segment;
+        const size_t len = end - at < run->segment_len ? end - at : run->segment_len;
         // A frame header more than this one may have is the most it can grow.
         if (out->count == WEND_SEAL_RUNS_MAX ||
             len + WEND_FRAME_HEADER_LEN > out->capacity - out->len ||
@@ -147,6 +148,27 @@ void wend_seal_double(struct wend_seal *s, struct wend_seal_slot *p, size_t at, 
         wend_seal_copy(s, p, at, len, &p->path, &p->also, out);
         at += len;
         copies++;
+    }
+    return copies;
+}
+
+size_t wend_seal_mark(struct wend_seal *s, const struct wend_seal_out *out)
+{
+    s->serial++;
+    return out->count;
+}
+
+void wend_seal_double(struct wend_seal *s, struct wend_seal_slot *p, size_t mark, wend_instant now,
+                      struct wend_seal_out *out)
+{
+    const size_t end = out->count;
+    uint64_t copies = 0;
+    s->serial++;
+    for (size_t i = mark; i < end; i++) {
+        const uint64_t done = double_run(s, p, &out->runs[i], now, out);
+        copies += done;
+        if (done < out->runs[i].count)
+            break;
     }
     s->serial++;
     wend_seal_count(s, p, &p->also, copies);

@@ -4,36 +4,83 @@
 #include <string.h>
 
 #include "node/seal_state.h"
+#include "wire/fragment.h"
 #include "wire/ip.h"
 #include "wire/mss.h"
 
 // ---- Messages ----
 
-// A packet that was written to its place goes by `path`. Returns the length of the datagram, or 0:
-// the keys are gone.
-static size_t seal_placed(struct wend_seal *s, struct wend_seal_slot *p, size_t len,
-                          struct wend_seal_out *out)
+struct tally { // pieces count as packets
+    uint64_t packets, bytes;
+};
+
+// Returns false when the keys are gone.
+static bool put(struct wend_seal *s, struct wend_seal_slot *p, size_t len, struct tally *sent,
+                struct wend_seal_out *out)
 {
+    if (wend_seal_put(s, p, &p->path, len, out) == 0)
+        return false;
+    sent->packets++;
+    sent->bytes += len;
+    return true;
+}
+
+// A packet that was written to its place and is longer than its path carries. What nobody may cut
+// and yet has to pass (WEND_ICMP_MTU_*) goes whole.
+static bool put_cut(struct wend_seal *s, struct wend_seal_slot *p, size_t len, struct tally *sent,
+                    struct wend_seal_out *out)
+{
+    uint8_t bytes[WEND_SEAL_MTU_MAX];
+    const struct wend_bytes packet = {bytes, len};
+    const size_t mtu = p->path.mtu_bytes;
+    struct wend_fragment f;
+    memcpy(bytes, wend_seal_place(&p->path, out), len);
+    if (wend_fragment_count(packet, len, mtu) == 1 || wend_fragment_init(&f, packet, mtu) != 0)
+        return put(s, p, len, sent, out);
+    while ((len = wend_fragment_next(&f, wend_seal_place(&p->path, out))) > 0)
+        if (!put(s, p, len, sent, out))
+            return false;
+    return true;
+}
+
+// A packet that was written to its place goes by `path`. Returns false when the keys are gone.
+static bool seal_placed(struct wend_seal *s, struct wend_seal_slot *p, size_t len,
+                        struct tally *sent, struct wend_seal_out *out)
+{
+    p->keepalive = false;
     if (p->narrow)
         (void)wend_mss_clamp(wend_seal_place(&p->path, out), len, p->path.mtu_bytes);
-    p->keepalive = false;
-    return wend_seal_put(s, p, &p->path, len, out);
+    if (p->narrow && len > p->path.mtu_bytes)
+        return put_cut(s, p, len, sent, out);
+    return put(s, p, len, sent, out);
 }
 
 // The same for one alone, doubled where the slot is.
 static bool seal_one(struct wend_seal *s, struct wend_seal_slot *p, size_t len, wend_instant now,
-                     struct wend_seal_out *out)
+                     struct tally *sent, struct wend_seal_out *out)
 {
-    const size_t at = out->len;
-    const size_t sealed = seal_placed(s, p, len, out);
-    if (sealed > 0 && wend_seal_is_doubled(p))
-        wend_seal_double(s, p, at, sealed, now, out);
-    return sealed > 0;
+    const size_t mark = wend_seal_is_doubled(p) ? wend_seal_mark(s, out) : 0;
+    const bool sealed = seal_placed(s, p, len, sent, out);
+    if (wend_seal_is_doubled(p))
+        wend_seal_double(s, p, mark, now, out);
+    return sealed;
 }
 
-struct tally {
-    uint64_t packets, bytes;
-};
+// For `count` packets with such a header, the longest of `longest` bytes. Where they are cut, the
+// pieces of each make a run; two if options make the first longer than those in the middle.
+static struct wend_seal_need need_of(const struct wend_seal_slot *p, struct wend_bytes header,
+                                     size_t count, size_t longest)
+{
+    size_t pieces = 1;
+    if (p->narrow)
+        pieces = wend_fragment_count(header, longest, p->path.mtu_bytes);
+    if (pieces == 1)
+        return (struct wend_seal_need){1, count * (longest + WEND_SEAL_GROWTH)};
+    const size_t runs = pieces > 2 && (header.at[0] & 15) > 5 ? 2 : 1;
+    const size_t headers = (pieces - 1) * WEND_FRAGMENT_HEADER_MAX;
+    const size_t bytes = longest + headers + pieces * WEND_SEAL_GROWTH;
+    return (struct wend_seal_need){count * runs, count * bytes};
+}
 
 static void count_sent(struct wend_seal *s, struct wend_seal_slot *p, struct tally sent,
                        wend_instant now)
@@ -51,26 +98,42 @@ static void count_sent(struct wend_seal *s, struct wend_seal_slot *p, struct tal
 
 // ---- What waited ----
 
-// Seals the queue. Returns false when the out buffer is full before the queue is empty.
+static bool is_too_big(const struct wend_seal_slot *p, struct wend_bytes packet, size_t len)
+{
+    return p->narrow && wend_icmp_is_too_big(packet, len, p->path.mtu_bytes);
+}
+
+// The first of the queue is sealed, or refused. Returns false when the out buffer has no room.
+static bool flush_one(struct wend_seal *s, struct wend_seal_slot *p, wend_instant now,
+                      struct tally *sent, struct wend_seal_out *out)
+{
+    const struct wend_seal_cell *cell = &s->cells[p->first];
+    const struct wend_bytes packet = {cell->bytes, cell->len};
+    if (is_too_big(p, packet, packet.len)) {
+        (void)wend_seal_too_big(s, p, packet, now);
+    } else {
+        if (!wend_seal_has_room_for(p, out, need_of(p, packet, 1, packet.len)))
+            return false;
+        memcpy(wend_seal_place(&p->path, out), packet.at, packet.len);
+        (void)seal_one(s, p, packet.len, now, sent, out);
+    }
+    wend_seal_queue_pop(s, p);
+    return true;
+}
+
+// Seals the queue. Returns false when the out buffer is full before the queue is empty, or an
+// answer to the host is due.
 static bool flush_queue(struct wend_seal *s, struct wend_seal_slot *p, wend_instant now,
                         struct wend_seal_out *out)
 {
     struct tally sent = {0};
-    while (p->count > 0 && wend_seal_may_flow(p)) {
-        const struct wend_seal_cell *cell = &s->cells[p->first];
-        if (!wend_seal_has_room_for(p, out, 1, cell->len))
+    while (p->count > 0 && wend_seal_may_flow(p) && s->answer_len == 0)
+        if (!flush_one(s, p, now, &sent, out))
             break;
-        memcpy(wend_seal_place(&p->path, out), cell->bytes, cell->len);
-        if (seal_one(s, p, cell->len, now, out)) {
-            sent.packets++;
-            sent.bytes += cell->len;
-        }
-        wend_seal_queue_pop(s, p);
-    }
     count_sent(s, p, sent, now);
     if (p->count == 0)
         p->wanted = false;
-    return p->count == 0 || !wend_seal_may_flow(p);
+    return s->answer_len == 0 && (p->count == 0 || !wend_seal_may_flow(p));
 }
 
 static bool flush_slot(struct wend_seal *s, struct wend_seal_slot *p, wend_instant now,
@@ -83,9 +146,11 @@ static bool flush_slot(struct wend_seal *s, struct wend_seal_slot *p, wend_insta
     if (!flush_queue(s, p, now, out))
         return false;
     if (p->keepalive && wend_seal_is_ready(p)) {
-        if (!wend_seal_has_room_for(p, out, 1, 0))
+        static const struct wend_bytes nothing;
+        struct tally unused = {0}; // no packet of a user
+        if (!wend_seal_has_room_for(p, out, need_of(p, nothing, 1, 0)))
             return false;
-        if (seal_one(s, p, 0, now, out))
+        if (seal_one(s, p, 0, now, &unused, out))
             wend_seal_count(s, p, &p->path, 1);
     }
     return true;
@@ -93,6 +158,7 @@ static bool flush_slot(struct wend_seal *s, struct wend_seal_slot *p, wend_insta
 
 bool wend_seal_flush(struct wend_seal *s, wend_instant now, struct wend_seal_out *out)
 {
+    s->answer_len = 0;
     while (s->flush.count > 0) {
         struct wend_seal_slot *p = &s->slots[wend_seal_list_first(&s->flush)];
         if (!flush_slot(s, p, now, out))
@@ -141,27 +207,32 @@ static enum wend_seal_verdict seal_pieces(struct wend_seal *s, struct wend_seal_
                                           struct wend_split *split, wend_instant now,
                                           struct wend_seal_out *out)
 {
-    const size_t pieces = wend_split_count(split), longest = longest_piece(split), at = out->len;
+    const struct wend_bytes header = {split->packet, split->header_len};
+    const size_t pieces = wend_split_count(split);
+    const struct wend_seal_need need = need_of(p, header, pieces, longest_piece(split));
     struct tally sent = {0};
-    size_t segment = 0; // of the first, and so of all but the last
-    if (pieces * (longest + WEND_SEAL_GROWTH) > out->capacity)
+    size_t done = 0;
+    if (need.bytes > out->capacity || need.runs > WEND_SEAL_RUNS_MAX)
         return drop(s, WEND_DROP_MALFORMED); // thousands of tiny segments: nobody's traffic
-    if (!wend_seal_has_room_for(p, out, pieces, longest))
+    if (!wend_seal_has_room_for(p, out, need))
         return WEND_SEAL_FULL;
-    while (sent.packets < pieces) {
-        const size_t len = wend_split_next(split, wend_seal_place(&p->path, out));
-        const size_t sealed = seal_placed(s, p, len, out);
-        if (sealed == 0)
-            break;
-        if (segment == 0)
-            segment = sealed;
-        sent.packets++;
-        sent.bytes += len;
-    }
-    if (segment > 0 && wend_seal_is_doubled(p))
-        wend_seal_double(s, p, at, segment, now, out);
+    const size_t mark = wend_seal_is_doubled(p) ? wend_seal_mark(s, out) : 0;
+    while (done < pieces &&
+           seal_placed(s, p, wend_split_next(split, wend_seal_place(&p->path, out)), &sent, out))
+        done++;
+    if (wend_seal_is_doubled(p))
+        wend_seal_double(s, p, mark, now, out);
     count_sent(s, p, sent, now);
-    return sent.packets == pieces ? WEND_SEAL_SENT : WEND_SEAL_DROPPED;
+    return done == pieces ? WEND_SEAL_SENT : WEND_SEAL_DROPPED;
+}
+
+// Of a super-packet the answer quotes the first piece: that is what the host would have sent.
+static enum wend_seal_verdict refuse(struct wend_seal *s, const struct wend_seal_slot *p,
+                                     struct wend_split *split, wend_instant now)
+{
+    uint8_t piece[WEND_SEAL_MTU_MAX];
+    const struct wend_bytes quoted = {piece, wend_split_next(split, piece)};
+    return wend_seal_too_big(s, p, quoted, now);
 }
 
 static void tell_traffic(struct wend_seal *s, struct wend_seal_slot *p)
@@ -187,6 +258,7 @@ enum wend_seal_verdict wend_seal_packet(struct wend_seal *s, const struct wend_v
 {
     struct wend_ip ip;
     struct wend_split split;
+    s->answer_len = 0;
     if (!wend_ip_read(packet, &ip))
         return drop(s, WEND_DROP_MALFORMED);
     if (!is_ours(s, &ip))
@@ -198,8 +270,8 @@ enum wend_seal_verdict wend_seal_packet(struct wend_seal *s, const struct wend_v
         return drop(s, WEND_DROP_MALFORMED);
     if (p->watched)
         tell_traffic(s, p);
-    if (p->narrow && wend_icmp_is_too_big(packet, longest_piece(&split), p->path.mtu_bytes))
-        return wend_seal_too_big(s, p, &split, now);
+    if (is_too_big(p, packet, longest_piece(&split)))
+        return refuse(s, p, &split, now);
     if (!clear_the_way(s, p, now, out))
         return WEND_SEAL_FULL;
     if (!wend_seal_may_flow(p))

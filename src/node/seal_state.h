@@ -136,12 +136,14 @@ void wend_seal_early_done(struct wend_seal *s, struct wend_seal_slot *p, uint32_
 
 // seal_out.c
 extern const struct wend_bucket_limit wend_seal_also_limit;
-bool wend_seal_has_room(const struct wend_seal_out *out, size_t runs, size_t pieces,
-                        size_t longest);
-// For a packet of `pieces`, twice where the slot is doubled. An empty buffer is room enough for
-// what fits once: then the copies that do not are left out.
+struct wend_seal_need { // at most
+    size_t runs, bytes;
+};
+bool wend_seal_has_room(const struct wend_seal_out *out, struct wend_seal_need need);
+// The same, twice where the slot is doubled. An empty buffer is room enough for what fits once:
+// then the copies that do not are left out.
 bool wend_seal_has_room_for(const struct wend_seal_slot *p, const struct wend_seal_out *out,
-                            size_t pieces, size_t longest);
+                            struct wend_seal_need need);
 // Where the next inner packet for `way` is to be written.
 uint8_t *wend_seal_place(const struct wend_plane_path *way, const struct wend_seal_out *out);
 // Seals what was written to its place, under the slot's keys; 0 bytes make a keepalive. Returns the
@@ -160,10 +162,11 @@ void wend_seal_count(struct wend_seal *s, const struct wend_seal_slot *p,
 void wend_seal_copy(struct wend_seal *s, const struct wend_seal_slot *p, size_t at, size_t len,
                     const struct wend_plane_path *from, const struct wend_plane_path *to,
                     struct wend_seal_out *out);
-// The datagrams from `at` on, all `segment` bytes but the last, go to `also` as well, as many as
-// its allowance and the buffer take.
-void wend_seal_double(struct wend_seal *s, struct wend_seal_slot *p, size_t at, size_t segment,
-                      wend_instant now, struct wend_seal_out *out);
+// What is put from now on stands in runs of its own, the first of which has this number.
+size_t wend_seal_mark(struct wend_seal *s, const struct wend_seal_out *out);
+// What was put since the mark goes to `also` as well, as much as its allowance and the buffer take.
+void wend_seal_double(struct wend_seal *s, struct wend_seal_slot *p, size_t mark, wend_instant now,
+                      struct wend_seal_out *out);
 static inline void wend_seal_add(_Atomic uint64_t *counter, uint64_t n) // the only writer
 {
     const uint64_t old = atomic_load_explicit(counter, memory_order_relaxed);
@@ -176,7 +179,7 @@ void wend_seal_init_answers(struct wend_seal *s);
 enum wend_seal_verdict wend_seal_unreachable(struct wend_seal *s, struct wend_bytes packet,
                                              wend_instant now);
 enum wend_seal_verdict wend_seal_too_big(struct wend_seal *s, const struct wend_seal_slot *p,
-                                         const struct wend_split *split, wend_instant now);
+                                         struct wend_bytes packet, wend_instant now);
 
 // seal_switch.c
 // Says what is due before the next message. Returns false when there is no room. The slot may have

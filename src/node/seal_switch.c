@@ -26,10 +26,12 @@ static bool is_way(const struct wend_plane_path *way)
     return way->transport != WEND_TRANSPORT_NONE;
 }
 
+// Two channels through one server are one way: what was sent first through either comes first.
 bool wend_seal_same_way(const struct wend_plane_path *a, const struct wend_plane_path *b)
 {
-    return a->transport == b->transport && a->stream == b->stream && a->channel == b->channel &&
-           wend_address_equal(&a->local, &b->local) && wend_address_equal(&a->remote, &b->remote);
+    return a->transport == b->transport && a->stream == b->stream &&
+           (a->channel != 0) == (b->channel != 0) && wend_address_equal(&a->local, &b->local) &&
+           wend_address_equal(&a->remote, &b->remote);
 }
 
 // ---- Keys ----
@@ -181,12 +183,13 @@ static void adopt(struct wend_seal_slot *p, wend_instant now)
 bool wend_seal_settle(struct wend_seal *s, struct wend_seal_slot *p, wend_instant now,
                       struct wend_seal_out *out)
 {
+    static const struct wend_seal_need room = {3, 4 * (WEND_SWITCH_LEN + WEND_SEAL_GROWTH)};
     struct wend_seal_course *c = &p->course;
     if (p->sender.counter > 0)
         close_former(c);
     const enum wend_switch_kind kind = due(p, now);
     const bool repeat = kind == WEND_SWITCH_NONE && c->repeat && c->said != WEND_SWITCH_NONE;
-    if ((kind != WEND_SWITCH_NONE || repeat) && !wend_seal_has_room(out, 3, 4, WEND_SWITCH_LEN))
+    if ((kind != WEND_SWITCH_NONE || repeat) && !wend_seal_has_room(out, room))
         return false;
     if (kind != WEND_SWITCH_NONE)
         say_new(s, p, kind, now, out);

@@ -11,7 +11,9 @@
 #define SILENCE          WEND_MS(200)
 #define SILENCE_RESUMED  WEND_MS(500)
 #define PAUSE            WEND_MS(500)
-#define STUCK_SLACK      WEND_MS(50)
+#define STUCK_SLACK      WEND_MS(30)
+#define EVENLY           WEND_MS(50) // so long before a sample, messages are taken to be spread
+#define SAMPLE_APART     WEND_MS(20)
 #define OWED_SLACK       WEND_MS(150) // a report may be 100 ms away
 #define OWED_MIN         3
 #define LOST_MIN         3
@@ -20,7 +22,7 @@
 #define WORSE_PERMILLE   100 // than the other way
 #define CLEAN_PPM        5000
 #define CLEAN_LOST       2 // of CLEAN_WINDOW: so much is no accident on a clean way
-#define CLEAN_WINDOW     12
+#define CLEAN_WINDOW     20
 #define USUAL_OVER       1000 // messages
 #define WINDOW_LEAST     20
 #define WINDOW_MOST      40
@@ -69,13 +71,40 @@ static void take_pair(struct wend_health *h, uint32_t index, uint64_t counter, w
     restart(h);
 }
 
-// The greatest counter that is known to have been sent before `then`; 0: none.
+static void take_sample(struct wend_health *h, wend_instant now)
+{
+    const uint32_t before = (h->sample + WEND_HEALTH_SAMPLES - 1U) % WEND_HEALTH_SAMPLES;
+
+    if (h->samples[h->sample].at - h->samples[before].at >= SAMPLE_APART)
+        h->sample = (uint8_t)((h->sample + 1) % WEND_HEALTH_SAMPLES);
+    h->samples[h->sample].at = now;
+    h->samples[h->sample].counter = h->counter;
+}
+
+static uint64_t between(const struct wend_health_sample *s, const struct wend_health_sample *next,
+                        wend_instant then)
+{
+    const wend_duration span = next->at - s->at < EVENLY ? next->at - s->at : EVENLY;
+    const wend_duration into = then - (next->at - span);
+
+    if (into <= 0)
+        return s->counter;
+    return s->counter + (next->counter - s->counter) * (uint64_t)into / (uint64_t)span;
+}
+
+// How many messages were sent before `then`, about; 0: not known.
 static uint64_t sent_before(const struct wend_health *h, wend_instant then)
 {
+    const struct wend_health_sample *next = NULL;
+
     for (uint32_t back = 0; back < WEND_HEALTH_SAMPLES; back++) {
-        const uint32_t at = (h->sample + WEND_HEALTH_SAMPLES - back) % WEND_HEALTH_SAMPLES;
-        if (h->samples[at].at <= then)
-            return h->samples[at].counter;
+        const struct wend_health_sample *s =
+            &h->samples[(h->sample + WEND_HEALTH_SAMPLES - back) % WEND_HEALTH_SAMPLES];
+        if (s->at == 0)
+            return 0;
+        if (s->at <= then)
+            return next != NULL ? between(s, next, then) : s->counter;
+        next = s;
     }
     return 0;
 }
@@ -122,10 +151,7 @@ void wend_health_sent(struct wend_health *h, uint32_t index, uint64_t counter, w
         h->grew = now;
         h->counter = counter;
     }
-    if (now > h->samples[h->sample].at)
-        h->sample = (uint8_t)((h->sample + 1) % WEND_HEALTH_SAMPLES);
-    h->samples[h->sample].at = now;
-    h->samples[h->sample].counter = h->counter;
+    take_sample(h, now);
     mind_silence(h, now);
 }
 

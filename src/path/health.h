@@ -8,9 +8,9 @@
 // Rules:  silence   10 messages or more are out since the last report, and 200 ms more than a round
 //                   trip have passed (500 ms before the first report after a pause)
 //         stuck     the second report in a row with the same `highest`, and 3 messages or more
-//                   beyond it are older than a round trip + 50 ms
+//                   beyond it are older than a round trip + 30 ms
 //         loss      among the last 20 to 40 messages 3 or more, and 11 %, did not come, and that is
-//                   10 points more than the other way is known to lose; 2 of 12 suffice on a way
+//                   10 points more than the other way is known to lose; 2 of 20 suffice on a way
 //                   that has lost less than 0.5 % of the last thousand or so
 //         While suspect, the owner sends each message both ways, so the other way's loss is known
 //         at the end. Recovered: 20 messages with less than 5 % lost; at the end: DEAD when none of
@@ -55,6 +55,12 @@ struct wend_health_step {
     int64_t sent, lost;
 };
 
+// What had been sent at an instant. They are 20 ms apart at least, but for the newest.
+struct wend_health_sample {
+    wend_instant at;
+    uint64_t counter;
+};
+
 struct wend_health {
     uint8_t way;
     uint8_t event; // enum wend_health_event, to be taken
@@ -71,10 +77,7 @@ struct wend_health {
     uint8_t step;      // newest
     int64_t usual_ppm; // smoothed loss of the way in use
 
-    struct {
-        wend_instant at;
-        uint64_t counter;
-    } samples[WEND_HEALTH_SAMPLES];
+    struct wend_health_sample samples[WEND_HEALTH_SAMPLES];
     uint8_t sample; // newest
 
     wend_instant reported;     // last report, or first message after a pause

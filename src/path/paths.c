@@ -226,26 +226,31 @@ wend_instant wend_paths_deadline(const struct wend_paths *p)
     return wend_instant_min(least, wend_paths_deadline_pmtu(p));
 }
 
+static bool next_probe_of(struct wend_path *path, struct wend_path_probe *ret)
+{
+    struct wend_pmtu_probe padded = {0};
+    wend_instant sent;
+
+    if (!wend_prober_next(&path->prober, &sent)) {
+        if (!wend_pmtu_next(&path->pmtu, &padded))
+            return false;
+        sent = padded.sent;
+    }
+    *ret = (struct wend_path_probe){.name = path->name,
+                                    .sent = sent,
+                                    .remote = path->remote,
+                                    .padded = padded.size,
+                                    .proven = wend_prober_is_up(&path->prober) &&
+                                              sent - path->prober.heard < PROVEN_FOR};
+    return true;
+}
+
 bool wend_paths_next_probe(struct wend_paths *p, struct wend_path_probe *ret)
 {
-    for (uint32_t i = 0; i <= WEND_PATHS_RELAY; i++) {
-        struct wend_path *path = &p->path[i];
-        struct wend_pmtu_probe padded = {0};
-        wend_instant sent;
-        if (!wend_prober_next(&path->prober, &sent)) {
-            if (!wend_pmtu_next(&path->pmtu, &padded))
-                continue;
-            sent = padded.sent;
-        }
-        *ret = (struct wend_path_probe){.name = path->name,
-                                        .sent = sent,
-                                        .remote = path->remote,
-                                        .padded = padded.size,
-                                        .proven = wend_prober_is_up(&path->prober) &&
-                                                  sent - path->prober.heard < PROVEN_FOR};
-        return true;
-    }
-    return false;
+    for (uint32_t i = 0; i < p->used; i++)
+        if (next_probe_of(&p->path[i], ret))
+            return true;
+    return next_probe_of(&p->path[WEND_PATHS_RELAY], ret);
 }
 
 void wend_paths_check(const struct wend_paths *p)

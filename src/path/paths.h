@@ -25,7 +25,7 @@
 #include "path/pmtu.h"
 #include "path/prober.h"
 
-#define WEND_PATHS_MAX   32             // direct ones; full: new ones are not tried
+#define WEND_PATHS_MAX   24             // direct ones; full: new ones are not tried
 #define WEND_PATHS_RELAY WEND_PATHS_MAX // index of the relay
 #define WEND_PATHS_NONE  (WEND_PATHS_MAX + 1)
 

@@ -35,6 +35,13 @@ const struct wend_path *wend_paths_spare(const struct wend_paths *p)
     return other_than_chosen(p);
 }
 
+// Is it there, and does it still carry packets of full length?
+static void suspect(struct wend_path *path, wend_instant now)
+{
+    wend_prober_suspect(&path->prober, now);
+    wend_pmtu_doubt(&path->pmtu, path->prober.rtt, now);
+}
+
 void wend_paths_doubt(struct wend_paths *p, wend_instant now)
 {
     struct wend_path *path = chosen(p);
@@ -42,10 +49,10 @@ void wend_paths_doubt(struct wend_paths *p, wend_instant now)
     if (path == NULL)
         return;
     p->doubted = true;
-    wend_prober_suspect(&path->prober, now);
+    suspect(path, now);
     const struct wend_path *other = other_than_chosen(p);
     if (other != NULL)
-        wend_prober_suspect(&p->path[other - p->path].prober, now);
+        suspect(&p->path[other - p->path], now);
     wend_paths_expire(p, now);
 }
 

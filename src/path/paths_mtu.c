@@ -47,15 +47,19 @@ void wend_paths_expire_pmtu(struct wend_paths *p, wend_instant now)
         expire_one(p, &p->path[WEND_PATHS_RELAY], now);
 }
 
+static wend_instant deadline_of(const struct wend_paths *p, const struct wend_path *path)
+{
+    if (path->pmtu.state == WEND_PMTU_NONE || !is_measured(p, path))
+        return WEND_NEVER;
+    return wend_pmtu_deadline(&path->pmtu);
+}
+
 wend_instant wend_paths_deadline_pmtu(const struct wend_paths *p)
 {
-    wend_instant least = WEND_NEVER;
+    wend_instant least = deadline_of(p, &p->path[WEND_PATHS_RELAY]);
 
-    for (uint32_t i = 0; i <= WEND_PATHS_RELAY; i++) {
-        const struct wend_path *path = &p->path[i];
-        if (path->pmtu.state != WEND_PMTU_NONE && is_measured(p, path))
-            least = wend_instant_min(least, wend_pmtu_deadline(&path->pmtu));
-    }
+    for (uint32_t i = 0; i < p->used; i++)
+        least = wend_instant_min(least, deadline_of(p, &p->path[i]));
     return least;
 }
 

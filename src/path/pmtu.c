@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <string.h>
 
-#define TRIES       3
-#define STEP        16
-#define RAISE_AFTER WEND_S(600)
-#define PATIENCE    WEND_MS(100)
-#define NO_CEILING  (WEND_PMTU_FULL + STEP)
+#define TRIES          3
+#define STEP           16
+#define RAISE_AFTER    WEND_S(600)
+#define PATIENCE       WEND_MS(100)
+#define PATIENCE_DOUBT WEND_MS(30)
+#define DOUBT_APART    WEND_S(5)
+#define NO_CEILING     (WEND_PMTU_FULL + STEP)
 
 // IP packet sizes, RFC 8899 section 5.3.2: those that networks have (IPv6's least, tunnels, PPPoE).
 static const uint16_t ladder[] = {1124, 1280, 1380, 1420, 1452, 1472};
@@ -28,9 +30,16 @@ static wend_duration patience(const struct wend_pmtu *m)
     return m->rtt + m->rtt / 2 + PATIENCE;
 }
 
+// User packets may be lost while we wait; an answer that comes late is none.
+static wend_duration patience_in_doubt(const struct wend_pmtu *m)
+{
+    return m->rtt + m->rtt / 4 + PATIENCE_DOUBT;
+}
+
 static void clear(struct wend_pmtu *m)
 {
     memset(m->probes, 0, sizeof m->probes);
+    m->due = false;
 }
 
 // --- sending ---
@@ -41,7 +50,7 @@ static void send(struct wend_pmtu *m, struct wend_pmtu_probe *p, wend_instant no
 
     m->last_sent = name > m->last_sent ? name : m->last_sent + 1;
     p->sent = m->last_sent;
-    p->due = true;
+    p->due = m->due = true;
     p->tries++;
 }
 
@@ -56,6 +65,18 @@ static void try(struct wend_pmtu *m, uint16_t size, wend_instant now)
         send(m, p, now);
         return;
     }
+}
+
+// The size in use, and everything less that a network may have put in its place, at once.
+static void doubt(struct wend_pmtu *m, wend_instant now)
+{
+    clear(m);
+    m->state = WEND_PMTU_DOUBT;
+    try(m, m->known, now);
+    for (size_t i = 0; i < RUNGS; i++)
+        if (inner_of(m, ladder[i]) < m->known)
+            try(m, inner_of(m, ladder[i]), now);
+    m->next = now + patience_in_doubt(m);
 }
 
 static void climb(struct wend_pmtu *m, wend_instant now)
@@ -115,6 +136,15 @@ void wend_pmtu_verify(struct wend_pmtu *m, wend_duration rtt, wend_instant now)
     m->next = now + patience(m);
 }
 
+void wend_pmtu_doubt(struct wend_pmtu *m, wend_duration rtt, wend_instant now)
+{
+    if (m->state != WEND_PMTU_DONE || m->known == 0 || now < m->doubt_after)
+        return;
+    m->rtt = rtt;
+    m->doubt_after = now + DOUBT_APART;
+    doubt(m, now);
+}
+
 // --- answers ---
 
 static bool is_settled(const struct wend_pmtu *m)
@@ -123,6 +153,14 @@ static bool is_settled(const struct wend_pmtu *m)
         if (m->probes[i].size != 0 && !m->probes[i].answered)
             return false;
     return true;
+}
+
+// The size in use is carried. When to look for a greater one stands already.
+static void confirm(struct wend_pmtu *m)
+{
+    clear(m);
+    m->state = WEND_PMTU_DONE;
+    m->next = WEND_NEVER;
 }
 
 static void raise_known(struct wend_pmtu *m, uint16_t size, wend_instant now)
@@ -142,12 +180,10 @@ int wend_pmtu_answer(struct wend_pmtu *m, wend_instant sent, wend_instant now)
         if (p->size == 0 || p->sent != sent)
             continue;
         p->answered = true;
-        if (m->state == WEND_PMTU_DONE) {
-            clear(m);
-            m->next = WEND_NEVER;
-        } else {
+        if (m->state != WEND_PMTU_DONE && m->state != WEND_PMTU_DOUBT)
             raise_known(m, p->size, now);
-        }
+        else if (p->size == m->known)
+            confirm(m);
         return 0;
     }
     return -ESTALE;
@@ -176,23 +212,42 @@ static bool retry(struct wend_pmtu *m, wend_instant now)
     return flying;
 }
 
-static void verify_lost(struct wend_pmtu *m, wend_instant now)
+static uint16_t greatest_answered(const struct wend_pmtu *m)
 {
+    uint16_t greatest = 0;
+
+    for (size_t i = 0; i < WEND_PMTU_PROBES_MAX; i++)
+        if (m->probes[i].answered && m->probes[i].size > greatest)
+            greatest = m->probes[i].size;
+    return greatest;
+}
+
+// The size in use is repeated, and the least one if even that is not carried. Then the greatest one
+// that was answered takes its place.
+static void expire_doubt(struct wend_pmtu *m, wend_instant now)
+{
+    const uint16_t answered = greatest_answered(m);
+
     if (m->probes[0].tries < TRIES) {
         send(m, &m->probes[0], now);
-        m->next = now + patience(m);
+        if (answered == 0 && m->probes[1].size != 0)
+            send(m, &m->probes[1], now);
+        m->next = now + patience_in_doubt(m);
         return;
     }
+    m->ceiling = answered != 0 ? m->known : NO_CEILING;
+    m->known = answered;
     clear(m);
-    m->known = 0;
-    m->ceiling = NO_CEILING;
-    climb(m, now);
+    if (answered != 0)
+        search(m, now);
+    else
+        climb(m, now);
 }
 
 static void expire_done(struct wend_pmtu *m, wend_instant now)
 {
     if (m->probes[0].size != 0) {
-        verify_lost(m, now);
+        doubt(m, now);
     } else if (m->raise_at <= now) {
         m->ceiling = NO_CEILING;
         climb(m, now);
@@ -211,6 +266,7 @@ void wend_pmtu_expire(struct wend_pmtu *m, wend_instant now)
             search(m, now);
         break;
     case WEND_PMTU_DONE: expire_done(m, now); break;
+    case WEND_PMTU_DOUBT: expire_doubt(m, now); break;
     case WEND_PMTU_NONE: break;
     }
 }
@@ -221,7 +277,8 @@ wend_instant wend_pmtu_deadline(const struct wend_pmtu *m)
     case WEND_PMTU_NONE: return WEND_NEVER;
     case WEND_PMTU_FIRST:
     case WEND_PMTU_LADDER:
-    case WEND_PMTU_SEARCH: return m->next;
+    case WEND_PMTU_SEARCH:
+    case WEND_PMTU_DOUBT: return m->next;
     case WEND_PMTU_DONE: break;
     }
     return m->next != WEND_NEVER ? m->next : m->raise_at;
@@ -229,7 +286,7 @@ wend_instant wend_pmtu_deadline(const struct wend_pmtu *m)
 
 bool wend_pmtu_next(struct wend_pmtu *m, struct wend_pmtu_probe *ret)
 {
-    for (size_t i = 0; i < WEND_PMTU_PROBES_MAX; i++) {
+    for (size_t i = 0; m->due && i < WEND_PMTU_PROBES_MAX; i++) {
         struct wend_pmtu_probe *p = &m->probes[i];
         if (!p->due)
             continue;
@@ -237,5 +294,6 @@ bool wend_pmtu_next(struct wend_pmtu *m, struct wend_pmtu_probe *ret)
         *ret = *p;
         return true;
     }
+    m->due = false;
     return false;
 }

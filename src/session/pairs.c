@@ -103,9 +103,19 @@ static wend_instant end_of(const struct wend_session *s, const struct wend_sessi
     return pair->local_index ? pair->created + s->timing->reject_after : WEND_NEVER;
 }
 
+// The peer's clock for the same pair may be half a round trip ahead, and messages take their time.
+static wend_instant sending_ends(const struct wend_session *s)
+{
+    const struct wend_session_pair *pair = &s->current;
+
+    return pair->local_index && !pair->ending ? pair->created + s->timing->send_for : WEND_NEVER;
+}
+
 void wend_session_expire_pairs(struct wend_session *s, wend_instant now)
 {
     struct wend_session_pair *const slots[] = {&s->previous, &s->current, &s->next};
+    if (now >= sending_ends(s))
+        s->current.ending = true;
     for (size_t i = 0; i < 3; i++)
         if (now >= end_of(s, slots[i]))
             clear(s, slots[i]);
@@ -116,7 +126,7 @@ void wend_session_expire_pairs(struct wend_session *s, wend_instant now)
 wend_instant wend_session_pairs_deadline(const struct wend_session *s)
 {
     wend_instant at = wend_instant_min(end_of(s, &s->previous), end_of(s, &s->current));
-    at = wend_instant_min(at, end_of(s, &s->next));
+    at = wend_instant_min(at, wend_instant_min(end_of(s, &s->next), sending_ends(s)));
     return s->next.eager ? wend_instant_min(at, s->next.created + WEND_SESSION_BELIEF) : at;
 }
 
@@ -128,7 +138,7 @@ void wend_session_outdate(struct wend_session *s)
 
 uint32_t wend_session_sending(const struct wend_session *s, wend_instant now)
 {
-    if (s->current.serial > s->outdated && now < end_of(s, &s->current))
+    if (s->current.serial > s->outdated && now < sending_ends(s) && !s->current.ending)
         return s->current.local_index;
     if (s->next.eager && now < s->next.created + WEND_SESSION_BELIEF)
         return s->next.local_index;

@@ -55,6 +55,7 @@ struct wend_session_timing {
     wend_duration give_up;      // since the last start
     wend_duration rekey_after;  // initiator, on sending under a pair this old
     wend_duration rekey_late;   // initiator, on receiving under a pair this old; 0: never
+    wend_duration send_for;     // a pair this old is not sent with any more: what flies still opens
     wend_duration reject_after; // a pair ends and is wiped (WireGuard wipes it later, at 540 s)
     wend_duration keepalive;    // after receiving data and sending nothing; 0: never
     wend_duration silence;      // after sending data and receiving nothing: rekey; 0: never
@@ -111,6 +112,7 @@ struct wend_session_pair {
     bool initiator;
     bool crossed; // answered while a handshake of ours was under way
     bool eager;   // `next` only: may be sent with before it is confirmed
+    bool ending;  // older than send_for
 };
 
 // The fields are the machine's own; read them in tests only.

@@ -14,6 +14,7 @@ const struct wend_session_timing *wend_session_timing(enum wend_session_kind kin
                                     .give_up = WEND_S(90),
                                     .rekey_after = WEND_S(120),
                                     .rekey_late = WEND_S(165),
+                                    .send_for = WEND_S(180),
                                     .reject_after = WEND_S(180),
                                     .keepalive = WEND_S(10),
                                     .silence = WEND_S(15)},
@@ -22,6 +23,7 @@ const struct wend_session_timing *wend_session_timing(enum wend_session_kind kin
                                .give_up = WEND_S(90),
                                .rekey_after = WEND_S(120),
                                .rekey_late = WEND_S(165),
+                               .send_for = WEND_S(175),
                                .reject_after = WEND_S(180),
                                .keepalive = WEND_S(10),
                                .silence = WEND_S(15)},
@@ -29,6 +31,7 @@ const struct wend_session_timing *wend_session_timing(enum wend_session_kind kin
                                  .retry_max = WEND_S(4),
                                  .give_up = WEND_S(90),
                                  .rekey_after = WEND_S(12 * 3600),
+                                 .send_for = WEND_S(24 * 3600),
                                  .reject_after = WEND_S(24 * 3600)},
     };
     wend_assert(kind != WEND_SESSION_NONE);

@@ -159,31 +159,37 @@ static bool take(struct wend_attributes *a, const struct row *row, struct wend_b
     return true;
 }
 
+// False when the area is unsound; `a` is half filled then.
+static bool parse(struct wend_reader *r, struct wend_attributes *a)
+{
+    while (r->left > 0) {
+        const uint16_t type = wend_read_u16(r);
+        const uint16_t length = wend_read_u16(r);
+        const struct wend_bytes value = wend_read_view(r, length);
+        if (r->failed)
+            return false;
+        const struct row *row = find_row(type);
+        if (row != NULL && !take(a, row, value))
+            return false;
+        if (row == NULL && type == WEND_ATTRIBUTE_NONE)
+            return false;
+        if (row == NULL && !(type & WEND_OPTIONAL) && a->unknown == 0)
+            a->unknown = type;
+    }
+    return true;
+}
+
 int wend_attributes_parse(struct wend_bytes in, struct wend_attributes *ret)
 {
-    struct wend_attributes a = {.all = in};
     struct wend_reader r = wend_reader_of(in);
-    *ret = (struct wend_attributes){0};
-    while (r.left > 0) {
-        const uint16_t type = wend_read_u16(&r);
-        const uint16_t length = wend_read_u16(&r);
-        const struct wend_bytes value = wend_read_view(&r, length);
-        if (r.failed)
-            return -EBADMSG;
-        const struct row *row = find_row(type);
-        if (row != NULL && !take(&a, row, value))
-            return -EBADMSG;
-        if (row == NULL && type == WEND_ATTRIBUTE_NONE)
-            return -EBADMSG;
-        if (row == NULL && !(type & WEND_OPTIONAL) && a.unknown == 0)
-            a.unknown = type;
+
+    *ret = (struct wend_attributes){.all = in};
+    const bool sound = parse(&r, ret);
+    if (!sound || ret->unknown != 0) {
+        *ret = (struct wend_attributes){.unknown = sound ? ret->unknown : 0};
+        return sound ? -ENOTSUP : -EBADMSG;
     }
-    if (a.unknown != 0) {
-        ret->unknown = a.unknown;
-        return -ENOTSUP;
-    }
-    a.more = a.more_flag.at != NULL;
-    *ret = a;
+    ret->more = ret->more_flag.at != NULL;
     return 0;
 }
 

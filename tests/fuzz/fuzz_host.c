@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What the sealing half does with single packets of the host: ICMP errors that answer them, and the
-// segment size of a SYN. The first three bytes choose kind and MTU, the rest is the packet.
+// What the sealing half does with single packets of the host: ICMP errors that answer them, the
+// segment size of a SYN, fragments. The first three bytes choose kind and MTU, the rest is the
+// packet.
 #include "fuzz.h"
 #include "wire/checksum.h"
+#include "wire/fragment.h"
 #include "wire/icmp.h"
 #include "wire/ip.h"
 #include "wire/mss.h"
@@ -55,6 +57,34 @@ static void clamp(struct wend_bytes packet, uint16_t mtu)
     wend_assert(!wend_mss_clamp(copy, packet.len, mtu));
 }
 
+// The pieces are sound, fit, grow no longer, and carry the packet's bytes in order.
+static void cut(struct wend_bytes packet, size_t mtu)
+{
+    uint8_t piece[LEN_MAX];
+    struct wend_fragment f;
+    struct wend_ip whole, ip = {0};
+    size_t len, longest = packet.len, count = 0;
+    const size_t expected = wend_fragment_count(packet, packet.len, mtu);
+    if (expected == 1 || wend_fragment_init(&f, packet, mtu) != 0)
+        return;
+    wend_assert(wend_ip_read(packet, &whole));
+    const size_t room = mtu > WEND_FRAGMENT_MTU_MIN ? mtu : WEND_FRAGMENT_MTU_MIN;
+    size_t at = whole.header_len;
+    while ((len = wend_fragment_next(&f, piece)) > 0) {
+        wend_assert(len <= longest && len <= room);
+        wend_assert(wend_ip_read((struct wend_bytes){piece, len}, &ip) && ip.len == len);
+        const uint64_t sum = wend_checksum_add(0, piece, ip.header_len);
+        wend_assert(wend_checksum_fold(sum) == SUM_GOOD);
+        const size_t payload = len - ip.header_len;
+        wend_assert(payload > 0 && payload <= whole.len - at);
+        wend_assert(memcmp(piece + ip.header_len, packet.at + at, payload) == 0);
+        at += payload;
+        longest = len;
+        count++;
+    }
+    wend_assert(at == whole.len && count <= expected);
+}
+
 static void read_switch(struct wend_bytes packet)
 {
     struct wend_switch w;
@@ -79,6 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (len > 0)
         check_answer(answer, len, packet);
     clamp(packet, mtu);
+    cut(packet, mtu);
     read_switch(packet);
     return 0;
 }

@@ -134,9 +134,10 @@ def demux():
 
 def host():
     # Kind, MTU; then a packet of the host, or the body of a Switch.
-    def ipv4(protocol, rest):
-        return struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(rest), 7, 0x4000, 61, protocol, 0) + \
-            bytes([100, 64, 0, 1, 100, 64, 0, 2]) + rest
+    def ipv4(protocol, rest, flags=0x4000, options=b""):
+        return struct.pack(">BBHHHBBH", 0x45 + len(options) // 4, 0,
+                           20 + len(options) + len(rest), 7, flags, 61, protocol, 0) + \
+            bytes([100, 64, 0, 1, 100, 64, 0, 2]) + options + rest
 
     def ipv6(protocol, rest):
         return struct.pack(">IHBB", 0x60000000, len(rest), protocol, 61) + \
@@ -151,6 +152,10 @@ def host():
     return {
         "big4": big + ipv4(17, bytes(1381)),
         "big6": big + ipv6(17, bytes(1361)),
+        "cut": big + ipv4(17, bytes(range(230)) * 6, 0),
+        "cut_again": b"\x01\x02\x04" + ipv4(17, bytes(1040), 0x2082),
+        "cut_options": b"\x01\0\x64" + ipv4(17, bytes(500), 0, bytes.fromhex(
+            "820b010203040506070809 01 0704040a 8804abcd")),
         "nobody4": nobody + ipv4(1, b"\x08\0" + bytes(10)),
         "nobody6": nobody + ipv6(58, b"\x80\0" + bytes(10)),
         "error4": nobody + ipv4(1, b"\x03\x01" + bytes(34)),

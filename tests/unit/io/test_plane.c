@@ -221,13 +221,6 @@ static void expect_inner(int i, const char *text)
     assert_string_equal(got, text);
 }
 
-// The node has taken nothing of what the notice brought.
-static void refuse_early(int i)
-{
-    struct wend_command c = {.kind = WEND_COMMAND_EARLY_REFUSED, .slot = SLOT};
-    wend_plane_command_seal(ends[i].plane, &c);
-}
-
 static void first_packets_wait_for_keys(void **state)
 {
     (void)state;
@@ -236,7 +229,8 @@ static void first_packets_wait_for_keys(void **state)
     add_peer(0);
     send_inner(0, "one");
     expect_notice(0, WEND_NOTICE_WANT);
-    refuse_early(0);
+    struct wend_command refused = {.kind = WEND_COMMAND_EARLY_REFUSED, .slot = SLOT};
+    wend_plane_command_seal(ends[0].plane, &refused); // as a node that took nothing of it
     send_inner(0, "two");
     add_peer(1);
     add_keys(1);
@@ -247,7 +241,8 @@ static void first_packets_wait_for_keys(void **state)
     expect_notice(1, WEND_NOTICE_CONFIRMED);
     send_inner(1, "back"); // has keys, but no path yet
     expect_notice(1, WEND_NOTICE_WANT);
-    refuse_early(1);
+    refused = (struct wend_command){.kind = WEND_COMMAND_EARLY_REFUSED, .slot = SLOT};
+    wend_plane_command_seal(ends[1].plane, &refused);
     set_direct_path(1);
     expect_inner(0, "back");
     const struct wend_plane_stats *s = &wend_plane_stats(ends[1].plane)[SLOT];

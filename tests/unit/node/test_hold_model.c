@@ -156,7 +156,8 @@ static void send_all(struct model *m)
 
 static void deliver(struct model *m, uint32_t number, bool late)
 {
-    assert_true(number > 0 && m->delivered[number] == 0); // never twice
+    assert_true(number > 0 && number < sizeof m->delivered / sizeof m->delivered[0]);
+    assert_true(m->delivered[number] == 0); // never twice
     m->delivered[number] = m->now;
     assert_true(m->now - m->came[number] <= m->hold);
     assert_true(number > m->newest || late);

@@ -75,6 +75,23 @@ static void repeats_a_lost_initiation(void **state)
     ride_close(r);
 }
 
+// The answer to the first copy comes just after the request was sent once more, in a new session.
+static void what_was_sent_anew_measures_nothing(void **state)
+{
+    (void)state;
+    struct ride *r = ride_open();
+    ride_begin(r, NULL);
+    assert_true(ride_until(r, &r->connected, WEND_S(1)));
+    ask(r, WEND_CONTROL_KEEPALIVE, WEND_S(5));
+    const unsigned before = r->responses;
+    ride_wait(r, RTT - WEND_MS(1));
+    wend_leg_requests_again(&r->leg, r->w.now);
+    ride_wait(r, RTT);
+    assert_int_equal(r->responses, before + 1);
+    assert_int_equal(wend_leg_rtt_least(&r->leg), RTT);
+    ride_close(r);
+}
+
 static void a_lost_answer_is_given_again(void **state)
 {
     (void)state;
@@ -334,6 +351,7 @@ int main(void)
         cmocka_unit_test(connects_in_one_round_trip),
         cmocka_unit_test(refuses_what_cannot_be),
         cmocka_unit_test(repeats_a_lost_initiation),
+        cmocka_unit_test(what_was_sent_anew_measures_nothing),
         cmocka_unit_test(a_lost_answer_is_given_again),
         cmocka_unit_test(says_what_the_server_refuses),
         cmocka_unit_test(repeats_a_request_with_rising_pauses),

@@ -79,6 +79,24 @@ static void each_pair_says_its_own_both(void **state)
            {B, K1, 0, ENTER, 0});
 }
 
+static void pieces_are_doubled(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    struct wend_command c = {.kind = WEND_COMMAND_PATH, .slot = SLOT, .path = way(A)};
+    c.also = way(B);
+    c.path.mtu_bytes = 512;
+    tell(f, c);
+    flush_at(f, 1);
+    EXPECT(f, {A, K1, 2, BOTH, 2}, {B, K1, 2, BOTH, 2});
+    assert_int_equal(give_at(f, PEER, 1200, 2), WEND_SEAL_SENT);
+    assert_int_equal(give_at(f, PEER, 600, 2), WEND_SEAL_SENT);
+    EXPECT(f, {A, K1, 3, DATA, 508}, {A, K1, 4, DATA, 508}, {A, K1, 5, DATA, 224},
+           {B, K1, 3, DATA, 508}, {B, K1, 4, DATA, 508}, {B, K1, 5, DATA, 224},
+           {A, K1, 6, DATA, 508}, {A, K1, 7, DATA, 112}, {B, K1, 6, DATA, 508},
+           {B, K1, 7, DATA, 112});
+}
+
 static void a_queue_is_doubled(void **state)
 {
     enum { COUNT = 64 };
@@ -211,10 +229,15 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_suspect_path_is_doubled), TEST(both_end_on_either),
-        TEST(both_may_change),           TEST(each_pair_says_its_own_both),
-        TEST(a_queue_is_doubled),        TEST(a_super_packet_is_copied_whole),
-        TEST(the_double_is_bounded),     TEST(never_stuck_when_copies_find_no_room),
+        TEST(a_suspect_path_is_doubled),
+        TEST(both_end_on_either),
+        TEST(both_may_change),
+        TEST(each_pair_says_its_own_both),
+        TEST(pieces_are_doubled),
+        TEST(a_queue_is_doubled),
+        TEST(a_super_packet_is_copied_whole),
+        TEST(the_double_is_bounded),
+        TEST(never_stuck_when_copies_find_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

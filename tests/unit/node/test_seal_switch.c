@@ -76,6 +76,21 @@ static void only_the_last_of_several_counts(void **state)
     EXPECT(f, {C, K1, 5, DATA, 100});
 }
 
+// One server's channels keep their order among each other. (Simulator, seed 100162.)
+static void another_channel_is_no_other_way(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    take_ways(f, B, 0);
+    flush_at(f, 1);
+    EXPECT(f, {A, K1, 2, LEAVE, 3}, {A, K1, 2, LEAVE, 3}, {B, K1, 3, ENTER, 3});
+    expect_switched(f, K1, 3);
+    tell(f, packets_path(SLOT, B, RELAY_CHANNEL + 1));
+    send_one(f, 2);
+    EXPECT(f, {B, K1, 4, DATA, 100});
+    expect_no_notice(f);
+}
+
 static void no_leave_where_the_way_is_gone(void **state)
 {
     struct fixture *f = *state;
@@ -284,6 +299,7 @@ int main(void)
         TEST(not_when_nothing_was_sent_of_late),
         TEST(a_keepalive_is_no_user_packet),
         TEST(only_the_last_of_several_counts),
+        TEST(another_channel_is_no_other_way),
         TEST(no_leave_where_the_way_is_gone),
         TEST(before_the_queue),
         TEST(is_repeated_as_it_was),

@@ -148,6 +148,26 @@ static void test_two_percent_and_jitter(void **state)
     assert_true(s.copied < WEND_S(36000) / 10);
 }
 
+// What a network loses every day costs few copies, and no change of way.
+static void test_small_losses(void **state)
+{
+    static const uint32_t permille[] = {1, 2, 3, 4, 5, 7, 10, 15, 20};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof permille / sizeof permille[0]; i++) {
+        struct stream s;
+        begin(&s);
+        s.lost_permille = permille[i];
+        s.jitter_ms = 5;
+        flow(&s, WEND_S(3600));
+        const double copies = (double)s.copied / (double)WEND_S(3600);
+        print_message("%u permille lost for an hour: %u suspicions, copies %.2f %%\n", permille[i],
+                      s.suspicions, copies * 100);
+        assert_int_equal(s.dead + s.lossy, 0);
+        assert_true(copies < 0.05);
+    }
+}
+
 static void test_loss_is_left(void **state)
 {
     struct stream s;
@@ -291,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_way_is_never_suspected),
         cmocka_unit_test(test_two_percent_and_jitter),
+        cmocka_unit_test(test_small_losses),
         cmocka_unit_test(test_loss_is_left),
         cmocka_unit_test(test_loss_of_both_ways),
         cmocka_unit_test(test_death_is_noticed),

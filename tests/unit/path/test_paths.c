@@ -28,7 +28,7 @@ struct ways {
         wend_instant back;
     } flying[256];
     size_t count;
-    size_t probes;
+    size_t probes, padded;
     wend_instant now;
 };
 
@@ -38,7 +38,8 @@ static void drain(struct ways *w)
 
     while (wend_paths_next_probe(&w->paths, &probe)) {
         const size_t way = probe.remote.family == 0 ? 0 : probe.remote.ip[3];
-        w->probes++;
+        w->probes += probe.padded == 0;
+        w->padded += probe.padded != 0;
         if (w->rtt[way] != 0 && w->count < 256) {
             w->flying[w->count].probe = probe;
             w->flying[w->count++].back = w->now + w->rtt[way];
@@ -268,10 +269,11 @@ static void test_leave_and_return(void **state)
     run_until(&w, T0 + WEND_S(10));
     assert_null(wend_paths_spare(&w.paths));
     for (size_t i = 0; i < 3; i++) {
-        const size_t probes = w.probes;
+        const size_t probes = w.probes, padded = w.padded;
         wend_paths_doubt(&w.paths, w.now);
         drain(&w);
         assert_int_equal(w.probes, probes + 2); // both at once
+        assert_int_equal(w.padded, padded + 6); // and each size
         assert_int_equal(wend_paths_spare(&w.paths)->remote.family, 0);
         assert_int_equal(chosen(&w), 1);
         assert_true(wend_paths_leave(&w.paths, false, w.now));

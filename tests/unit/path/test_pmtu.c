@@ -191,12 +191,60 @@ static void test_black_hole(void **state)
     assert_int_equal(wend_pmtu_bytes(&p.pmtu), 1400);
     p.ip_max = 1280;
     wend_pmtu_verify(&p.pmtu, RTT, p.now);
-    run(&p, WEND_MS(400)); // two are lost
+    run(&p, WEND_MS(145 + 2 * 67)); // three are lost
     assert_int_equal(wend_pmtu_bytes(&p.pmtu), 1400);
-    run(&p, WEND_MS(500));
+    run(&p, WEND_MS(70));
     assert_int_equal(wend_pmtu_bytes(&p.pmtu), 1200);
     run(&p, WEND_S(5));
     assert_int_equal(wend_pmtu_bytes(&p.pmtu), 1200);
+}
+
+// Packets are lost: is it for their length?
+static void test_doubt(void **state)
+{
+    struct path p;
+
+    (void)state;
+    for (uint16_t ip_max = 1124; ip_max <= 1500; ip_max++) {
+        begin(&p, IPV4, 1500);
+        run(&p, WEND_S(10));
+        p.ip_max = ip_max;
+        const uint16_t right = expected(IPV4, ip_max);
+        wend_pmtu_doubt(&p.pmtu, RTT, p.now);
+        assert_int_equal(p.pmtu.state, WEND_PMTU_DOUBT);
+        run(&p, WEND_MS(210)); // 3 times 1.25 round trips + 30 ms
+        assert_true(wend_pmtu_bytes(&p.pmtu) <= right);
+        assert_true(wend_pmtu_bytes(&p.pmtu) + 192 > right);
+        run(&p, WEND_S(3));
+        assert_int_equal(p.pmtu.state, WEND_PMTU_DONE);
+        assert_int_equal(wend_pmtu_bytes(&p.pmtu), right);
+    }
+}
+
+// It was something else: one round trip, six probes, at most once in 5 s.
+static void test_doubt_without_cause(void **state)
+{
+    struct path p;
+
+    (void)state;
+    begin(&p, IPV4, 1500);
+    run(&p, WEND_S(10));
+    p.probes = 0;
+    for (int i = 0; i < 100; i++) {
+        wend_pmtu_doubt(&p.pmtu, RTT, p.now);
+        run(&p, WEND_MS(100));
+        assert_int_equal(p.pmtu.state, WEND_PMTU_DONE);
+        assert_int_equal(wend_pmtu_bytes(&p.pmtu), 1400);
+    }
+    assert_int_equal(p.probes, 12);
+    // Nothing passes: that says nothing of any size.
+    p.ip_max = 0;
+    wend_pmtu_doubt(&p.pmtu, RTT, p.now);
+    run(&p, WEND_S(1));
+    assert_int_equal(wend_pmtu_bytes(&p.pmtu), 0);
+    p.ip_max = 1500;
+    run(&p, WEND_S(601));
+    assert_int_equal(wend_pmtu_bytes(&p.pmtu), 1400);
 }
 
 static void test_foreign_answers(void **state)
@@ -223,6 +271,8 @@ int main(void)
         cmocka_unit_test(test_nothing_passes),
         cmocka_unit_test(test_raised_after_600_s),
         cmocka_unit_test(test_black_hole),
+        cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_doubt_without_cause),
         cmocka_unit_test(test_foreign_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,10 +22,10 @@ static void test_sends_at_once(void **state)
     ends_send(&w.a, &w.b, WEND_MS(60));
     assert_int_equal(w.b.confirmed, 1);
     ends_send(&w.b, &w.a, WEND_S(100)); // as any pair
-    end_expire(&w.b, WEND_S(179));
-    assert_int_equal(wend_session_sending(&w.b.session, WEND_S(179)), 2001);
-    end_expire(&w.b, WEND_S(180));
-    assert_int_equal(wend_session_sending(&w.b.session, WEND_S(180)), 0);
+    end_expire(&w.b, WEND_S(174));
+    assert_int_equal(wend_session_sending(&w.b.session, WEND_S(174)), 2001);
+    end_expire(&w.b, WEND_S(175));
+    assert_int_equal(wend_session_sending(&w.b.session, WEND_S(175)), 0);
 }
 
 // What lives is sent with, as long as it lives.

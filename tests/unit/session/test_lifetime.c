@@ -59,10 +59,16 @@ static void test_pairs_end(void **state)
     struct ends w;
     ends_init(&w, WEND_SESSION_PEER);
     ends_connect(&w.a, &w.b, 0);
-    assert_int_equal(wend_session_sending(&w.a.session, WEND_S(180) - 1), 1001);
-    assert_int_equal(wend_session_sending(&w.a.session, WEND_S(180)), 0);
+    assert_int_equal(wend_session_sending(&w.a.session, WEND_S(175) - 1), 1001);
+    assert_int_equal(wend_session_sending(&w.a.session, WEND_S(175)), 0);
+    end_expire(&w.a, WEND_S(175));
+    assert_int_equal(wend_session_sending(&w.a.session, WEND_S(175)), 0);
+    assert_int_equal(w.a.expired, 0); // what flies still opens
+    end_expire(&w.b, WEND_S(174));
+    assert_int_equal(wend_session_deadline(&w.b.session), WEND_S(175)); // the owner asks then
     end_expire(&w.b, WEND_S(180) - 1);
     assert_int_equal(w.b.expired, 0);
+    assert_int_equal(wend_session_deadline(&w.b.session), WEND_S(180));
     end_expire(&w.b, WEND_S(180));
     assert_int_equal(w.b.expired, 1);
     assert_true(wend_session_is_idle(&w.b.session));

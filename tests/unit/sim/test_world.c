@@ -11,6 +11,7 @@
 
 #include "run.h"
 #include "scenario_parts.h"
+#include "wire/fragment.h"
 
 static struct sim_world world;
 static struct sim_scenario scenario;
@@ -63,6 +64,45 @@ static void a_packet_is_read_as_it_was_written(void **state)
         bytes[len * 5 % (len - 48) + 48] ^= 0x10; // behind addresses and ports
         assert_false(sim_packet_read((struct wend_bytes){bytes, len}, &out));
     }
+}
+
+static void fragments_come_together(void **state)
+{
+    static struct sim_reassembly r;
+    const struct sim_member *a = &sim_office_get(1, 2)->members[0];
+    const struct sim_member *b = &sim_office_get(1, 2)->members[1];
+    uint8_t bytes[2][SIM_PACKET_LEN_MAX], pieces[2][8][SIM_PACKET_LEN_MAX];
+    struct wend_bytes cut[2][8], whole = {0};
+    struct sim_packet out;
+
+    (void)state;
+    sim_reassembly_init(&r);
+    for (uint32_t n = 0; n < 2; n++) {
+        const struct sim_packet in = {
+            .flow = 7, .number = n, .id = (uint16_t)n, .from = a->ipv4, .to = b->ipv4};
+        struct wend_fragment f;
+        sim_packet_write(&in, bytes[n], 1400);
+        assert_int_equal(wend_fragment_init(&f, (struct wend_bytes){bytes[n], 1400}, 500), 0);
+        for (size_t i = 0; i < 3; i++)
+            cut[n][i] = (struct wend_bytes){pieces[n][i], wend_fragment_next(&f, pieces[n][i])};
+    }
+    for (size_t i = 3; i-- > 0;) { // the last first, two packets mixed, each piece twice
+        assert_int_equal(sim_reassembly_take(&r, 1, cut[0][i], 0).len, i == 0 ? 1400 : 0);
+        whole = sim_reassembly_take(&r, 1, cut[1][i], 0);
+        assert_int_equal(whole.len, i == 0 ? 1400 : 0);
+        if (i != 0)
+            assert_int_equal(sim_reassembly_take(&r, 1, cut[1][i], 0).len, 0);
+    }
+    assert_memory_equal(whole.at, bytes[1], 1400);
+    assert_true(sim_packet_read(whole, &out));
+    assert_int_equal(out.number, 1);
+    // Two seconds are too long; another host's pieces are no help; what is damaged is shown.
+    assert_int_equal(sim_reassembly_take(&r, 1, cut[0][0], WEND_S(1)).len, 0);
+    assert_int_equal(sim_reassembly_take(&r, 1, cut[0][1], WEND_S(1)).len, 0);
+    assert_int_equal(sim_reassembly_take(&r, 2, cut[0][2], WEND_S(1)).len, 0);
+    assert_int_equal(sim_reassembly_take(&r, 1, cut[0][2], WEND_S(4)).len, 0);
+    pieces[0][2][8]++;
+    assert_true(sim_reassembly_take(&r, 1, cut[0][2], WEND_S(4)).at == cut[0][2].at);
 }
 
 static void quantiles_are_within_a_bucket(void **state)
@@ -330,6 +370,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_packet_is_read_as_it_was_written),
+        cmocka_unit_test(fragments_come_together),
         cmocka_unit_test(quantiles_are_within_a_bucket),
         cmocka_unit_test(every_number_of_a_record_changes_the_hash),
         cmocka_unit_test(memory_taken_again_is_zeroed),
