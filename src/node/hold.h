@@ -96,10 +96,12 @@ struct wend_hold_track {
     struct wend_hold_place from; // the first that came since it is in use
     struct wend_hold_place next; // behind the newest that came by it
     struct wend_hold_place end;  // it was left there, until it is heard again; else far away
+    struct wend_hold_place left; // the end that its newest LEAVE named
     wend_instant heard;
     wend_instant behind_since; // valid if behind: another has brought newer ones
     uint64_t turn;             // when it was heard, among tracks
     bool behind;
+    bool behind_relay; // and it is a direct path: seldom far behind
 };
 
 // Counters from `from` to `to` did not come by the track `by`: another way brings them.

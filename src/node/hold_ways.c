@@ -68,6 +68,12 @@ static struct wend_hold_place progress_of(const struct wend_hold *h, const struc
 
 // ---- Marks ----
 
+// ENTER as the first message of a pair: what is below is the rest of an older one.
+static bool continues_older_pair(const struct wend_hold_message *m)
+{
+    return m->mark.kind == WEND_SWITCH_ENTER && m->mark.first == 0;
+}
+
 // What is one short of its end lacks the LEAVE only.
 static void mind_end(struct wend_hold_track *t)
 {
@@ -99,8 +105,9 @@ static void enter(struct wend_hold *h, uint8_t by, const struct wend_hold_messag
         mind_end(t);
         brought = brought || has_brought_all(t, h->at, end);
     }
+    const struct wend_hold_place begin = {continues_older_pair(m) ? 0 : end.pair, 0};
     const struct wend_hold_debt debt = {
-        .from = h->at, .to = end, .since = now, .by = by, .is_marked = true};
+        .from = later(h->at, begin), .to = end, .since = now, .by = by, .is_marked = true};
     if (!brought && is_open(h, &debt))
         owe(h, &debt);
 }
@@ -121,7 +128,7 @@ static void leave(struct wend_hold *h, uint8_t by, const struct wend_hold_messag
     const struct wend_hold_place end = {m->pair, m->counter + 1};
     if (!wend_hold_is_at(t->next, end))
         return; // it has brought newer ones: it was taken again
-    t->end = end;
+    t->end = t->left = end;
     for (size_t i = 0; i < WEND_HOLD_DEBTS; i++) {
         struct wend_hold_debt *d = &h->debts[i];
         const bool same = d->is_marked && d->to.pair == end.pair;
@@ -175,15 +182,24 @@ static void heed_mark(struct wend_hold *h, uint8_t by, uint8_t used,
 
 // ---- Tracks ----
 
+static bool is_relayed(const struct wend_hold *h, uint8_t track)
+{
+    return h->tracks[track].way.kind == 1 + WEND_WAY_RELAY;
+}
+
+static void set_behind(struct wend_hold *h, uint8_t track, uint8_t ahead, wend_instant now)
+{
+    struct wend_hold_track *t = &h->tracks[track];
+    t->behind = true;
+    t->behind_relay = is_relayed(h, ahead) && !is_relayed(h, track);
+    t->behind_since = now;
+}
+
 static void fall_behind(struct wend_hold *h, uint8_t ahead, wend_instant now)
 {
-    for (uint8_t i = 0; i < WEND_HOLD_TRACKS; i++) {
-        struct wend_hold_track *t = &h->tracks[i];
-        if (i == ahead || t->behind)
-            continue;
-        t->behind = true;
-        t->behind_since = now;
-    }
+    for (uint8_t i = 0; i < WEND_HOLD_TRACKS; i++)
+        if (i != ahead && !h->tracks[i].behind)
+            set_behind(h, i, ahead, now);
 }
 
 // Messages that followed one another went past the tracks.
@@ -245,19 +261,21 @@ static void mind_fresh_pair(struct wend_hold *h, const struct wend_hold_message 
         owe(h, &debt);
 }
 
-// A way that was left is in use again. What lies between went by another.
+// A way that was left is in use again. What lies between went by another. Where keys have changed,
+// an older pair's rest is the business of the ways that are known, and of ENTER.
 static void take_again(struct wend_hold *h, uint8_t by, struct wend_hold_place place,
                        wend_instant now)
 {
     struct wend_hold_track *t = &h->tracks[by];
-    const struct wend_hold_debt debt = {.from = t->end, .to = place, .since = now, .by = by};
+    const struct wend_hold_place begin = {place.pair, 0};
+    const struct wend_hold_debt debt = {
+        .from = later(t->end, begin), .to = place, .since = now, .by = by};
     t->from = place;
     t->end = end_beyond(h, place);
     for (size_t i = 0; i < WEND_HOLD_TRACKS; i++) {
         const struct wend_hold_track *other = &h->tracks[i];
-        if (is_track(h, i) && i != by && is_left(other) &&
-            wend_hold_is_before(debt.from, other->next) &&
-            !wend_hold_is_before(debt.to, other->next))
+        if (is_track(h, i) && i != by && wend_hold_is_before(debt.from, other->left) &&
+            !wend_hold_is_before(debt.to, other->left))
             return; // that one, which has brought all
     }
     if (wend_hold_is_before(debt.from, debt.to))
@@ -271,7 +289,7 @@ static void overtake(struct wend_hold *h, uint8_t by, const struct wend_hold_mes
 {
     for (uint8_t i = 0; i < WEND_HOLD_TRACKS; i++) {
         struct wend_hold_track *t = &h->tracks[i];
-        if (i != by && !t->behind && t->next.pair < m->pair && m->mark.kind != WEND_SWITCH_ENTER &&
+        if (i != by && !t->behind && t->next.pair < m->pair && !continues_older_pair(m) &&
             now - t->heard >= wend_hold_time(h))
             t->end = wend_hold_is_before(t->next, t->end) ? t->next : t->end;
     }
@@ -305,8 +323,9 @@ static void move(struct wend_hold *h, uint8_t by, const struct wend_hold_message
         h->both_by |= 1u << by;
     mind_end(t);
     const bool ahead = is_ahead(h, by, &level);
-    t->behind = !level;
-    t->behind_since = now;
+    t->behind = false;
+    if (!level)
+        set_behind(h, by, h->current, now);
     if (ahead)
         overtake(h, by, m, now);
 }
@@ -348,16 +367,10 @@ static bool lacks_second_way(const struct wend_hold *h, struct wend_hold_place t
     return h->both.pair != 0 && one && wend_hold_is_before(later(h->at, h->both), to);
 }
 
-static bool is_relayed(const struct wend_hold *h, uint8_t track)
+static wend_duration patience(const struct wend_hold *h, bool behind_relay)
 {
-    return h->tracks[track].way.kind == 1 + WEND_WAY_RELAY;
-}
-
-// For a way behind the one that is ahead.
-static wend_duration patience(const struct wend_hold *h, bool relayed)
-{
-    const bool brief = !relayed && h->relay_time != 0 && is_relayed(h, h->current);
-    return brief && h->relay_time < h->wait ? h->relay_time : h->wait;
+    const bool brief = behind_relay && h->relay_time != 0 && h->relay_time < h->wait;
+    return brief ? h->relay_time : h->wait;
 }
 
 static wend_instant debt_until(const struct wend_hold *h, const struct wend_hold_debt *d)
@@ -366,7 +379,7 @@ static wend_instant debt_until(const struct wend_hold *h, const struct wend_hold
         return d->since + (h->wait < WEND_HOLD_FRESH ? h->wait : WEND_HOLD_FRESH);
     if (d->by == WEND_HOLD_NO_TRACK)
         return d->since + h->wait;
-    return d->since + patience(h, !is_relayed(h, d->by));
+    return d->since + patience(h, is_relayed(h, d->by));
 }
 
 static wend_instant latest(wend_instant a, wend_instant b)
@@ -382,7 +395,7 @@ wend_instant wend_hold_awaits(const struct wend_hold *h, struct wend_hold_place 
         const struct wend_hold_track *t = &h->tracks[i];
         const struct wend_hold_place end = wend_hold_is_before(t->end, to) ? t->end : to;
         if (is_track(h, i) && wend_hold_is_before(later(t->next, h->at), end))
-            until = latest(until, t->behind_since + patience(h, is_relayed(h, (uint8_t)i)));
+            until = latest(until, t->behind_since + patience(h, t->behind_relay));
     }
     for (size_t i = 0; i < WEND_HOLD_DEBTS; i++) {
         const struct wend_hold_debt *d = &h->debts[i];

@@ -83,7 +83,8 @@ static void another_channel_is_no_other_way(void **state)
     start(f);
     take_ways(f, B, 0);
     flush_at(f, 1);
-    EXPECT(f, {A, K1, 2, LEAVE, 3}, {A, K1, 2, LEAVE, 3}, {B, K1, 3, ENTER, 3});
+    EXPECT(f, {A, K1, 2, LEAVE, 3}, {A, K1, 2, LEAVE, 3}, {B, K1, 3, ENTER, 3},
+           {B, K1, 3, ENTER, 3});
     expect_switched(f, K1, 3);
     tell(f, packets_path(SLOT, B, RELAY_CHANNEL + 1));
     send_one(f, 2);
