@@ -199,12 +199,6 @@ void wend_contact_switched(struct wend_node *n, struct wend_contact *c,
 
 // --- Hold ---
 
-// A round trip, and by how much it may be longer.
-static wend_duration at_most(const struct wend_prober *prober)
-{
-    return prober->rtt + 4 * prober->variation;
-}
-
 // The relay's round trip. Before its first probe is answered: what both sides measured to it, or,
 // if one has not, so much that the longest hold follows; so also on a stream, which stands still
 // after a loss. A relay that is gone counts on: what it took may still be under way.
@@ -231,21 +225,25 @@ static wend_duration relay_rtt(const struct wend_node *n, struct wend_contact *c
 static wend_duration hold_of(const struct wend_node *n, struct wend_contact *c,
                              wend_duration *ret_relay)
 {
+    const struct wend_prober *prober = &c->paths.path[WEND_PATHS_RELAY].prober;
     const wend_duration relay = relay_rtt(n, c);
     wend_duration direct = 0, most = relay;
 
+    if (wend_prober_is_up(prober))
+        most += 4 * prober->variation;
     for (uint32_t i = 0; i < c->paths.used; i++) {
-        const struct wend_prober *prober = &c->paths.path[i].prober;
-        if (wend_prober_is_up(prober) && prober->rtt > 0 && at_most(prober) > direct)
-            direct = at_most(prober);
+        prober = &c->paths.path[i].prober;
+        if (!wend_prober_is_up(prober) || prober->rtt == 0)
+            continue;
+        if (prober->rtt + 4 * prober->variation > most)
+            most = prober->rtt + 4 * prober->variation;
+        if (prober->rtt > direct)
+            direct = prober->rtt;
     }
-    if (wend_prober_is_up(&c->paths.path[WEND_PATHS_RELAY].prober))
-        most += 4 * c->paths.path[WEND_PATHS_RELAY].prober.variation;
-    if (direct > most)
-        most = direct;
     *ret_relay = HOLD_SLACK + (direct > relay ? direct - relay : 0);
-    const wend_duration hold = most + HOLD_SLACK;
-    return most == 0 ? 0 : hold < HOLD_MAX ? hold : HOLD_MAX;
+    if (most == 0)
+        return 0;
+    return most + HOLD_SLACK < HOLD_MAX ? most + HOLD_SLACK : HOLD_MAX;
 }
 
 // Not worth telling: a little less.
