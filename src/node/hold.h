@@ -12,7 +12,8 @@
 //   NONE      everything is delivered as it comes.
 //   TRANSIT   counters below `first` took the way that is left: delivered as they come. The others
 //             wait, in counter order, until all below have come or nothing more will come.
-//   SEQUENCE  every message waits for all below it, each at most the hold time.
+//   SEQUENCE  every message waits for all below it, each at most the hold time; not for what is
+//             below a BOTH when the way in use has been silent for so long already.
 // A second switch during a transit makes a SEQUENCE of it.
 //
 // Wire:   decides by counters, by ways, and by Switch messages (wire/switch.h) alone.

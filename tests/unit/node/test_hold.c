@@ -204,6 +204,21 @@ static void both_on_a_dead_way_waits_once(void **state)
     expect(f, "8 10");
 }
 
+static void both_on_a_way_long_silent_does_not_wait(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    packet(f, 2, A, 10);
+    mark(f, WEND_SWITCH_BOTH, 5, 5, B, 60); // the preset hold time later
+    packet(f, 6, B, 61);
+    expect(f, "2 6");
+    packet(f, 4, A, 62); // not lost after all
+    expect(f, "L4");
+    packet(f, 8, B, 63);
+    packet(f, 7, A, 64); // behind it, all is in order
+    expect(f, "7 8");
+}
+
 static void both_back_on_the_way_that_was_left(void **state)
 {
     struct fixture *f = *state;
@@ -368,6 +383,7 @@ int main(void)
         TEST(a_third_way_makes_each_gap_worth_waiting),
         TEST(both_puts_all_in_order),
         TEST(both_on_a_dead_way_waits_once),
+        TEST(both_on_a_way_long_silent_does_not_wait),
         TEST(both_back_on_the_way_that_was_left),
         TEST(both_ends_by_leave_and_the_other_way),
         TEST(both_ends_after_a_second_without_news),
