@@ -111,7 +111,7 @@ static _Noreturn void work(int fd, uint32_t first)
 static bool run_jobs(void)
 {
     int fds[JOBS_MAX] = {0};
-    pid_t children[JOBS_MAX];
+    pid_t children[JOBS_MAX] = {0};
     bool good = true;
 
     for (uint32_t i = 0; i < jobs; i++) {

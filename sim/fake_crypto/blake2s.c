@@ -74,7 +74,9 @@ static void compress(struct state *s, bool last)
     v[12] ^= (uint32_t)s->count;
     v[13] ^= (uint32_t)(s->count >> 32);
     v[14] ^= last ? UINT32_MAX : 0;
+#ifndef __clang__ // which refuses under sanitizers
 #pragma GCC unroll 10
+#endif
     for (size_t i = 0; i < 10; i++)
         run_round(v, m, schedule[i]);
     for (size_t i = 0; i < 8; i++)

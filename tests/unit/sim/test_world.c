@@ -71,7 +71,7 @@ static void fragments_come_together(void **state)
     static struct sim_reassembly r;
     const struct sim_member *a = &sim_office_get(1, 2)->members[0];
     const struct sim_member *b = &sim_office_get(1, 2)->members[1];
-    uint8_t bytes[2][SIM_PACKET_LEN_MAX], pieces[2][8][SIM_PACKET_LEN_MAX];
+    static uint8_t bytes[2][SIM_PACKET_LEN_MAX], pieces[2][8][SIM_PACKET_LEN_MAX];
     struct wend_bytes cut[2][8], whole = {0};
     struct sim_packet out;
 
