@@ -51,7 +51,6 @@ void sim_proof_row(struct sim_proof *p, bool met, const char *texts[static 2], c
     va_list arguments;
 
     va_start(arguments, format);
-    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start is right above
     vsnprintf(measured, sizeof measured, format, arguments);
     va_end(arguments);
     fprintf(p->out, "{\"what\": \"%s\", \"goal\": \"%s\", \"measured\": \"%s", texts[0], texts[1],

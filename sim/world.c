@@ -20,7 +20,6 @@ void sim_world_fail(struct sim_world *w, const char *format, ...)
         return;
     const int len = snprintf(w->failure, sizeof w->failure, "%.6f s: ", (double)w->now / 1e9);
     va_start(arguments, format);
-    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start is right above
     vsnprintf(w->failure + len, sizeof w->failure - (size_t)len, format, arguments);
     va_end(arguments);
 }
