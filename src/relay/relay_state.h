@@ -31,8 +31,8 @@
 #include "session/data.h"
 #include "wire/control.h"
 
-#define WEND_RELAY_RESPONSE_MAX  128 // bytes of our type 6: 92 and two attributes
-#define WEND_RELAY_BODY_MAX      1400
+#define WEND_RELAY_RESPONSE_MAX 128 // bytes of our type 6: 92 and two attributes
+#define WEND_RELAY_BODY_MAX     1400
 // Bytes of entries in one message: sealed it passes links of 1,124 bytes whole.
 #define WEND_RELAY_PAGE_MAX      1000
 #define WEND_RELAY_PART_MAX      1024
