@@ -237,7 +237,6 @@ static struct wend_sim_link draw_access(struct sim_draw *d)
 static void masquerade(struct sim_scenario *s)
 {
     struct sim_place a = sim_place_nat(EI, APD, WEND_SIM_PORT_PRESERVING);
-    struct sim_flow_plan there = sim_flow_steady(0, 1, WEND_MS(50)), back = there;
     struct sim_draw d = {s->seed ^ 0x6d617371};
 
     a.box.early_takes_tuple = true;
@@ -249,13 +248,11 @@ static void masquerade(struct sim_scenario *s)
     s->core = sim_draw_between(&d, 0, WEND_MS(20));
     s->relay = sim_draw_between(&d, WEND_MS(1), WEND_MS(20));
     s->direct_within = WEND_S(1);
-    there.answered = true;
-    there.answer = 1;
-    back.from = 1;
-    back.to = 0;
-    back.interval = 0;
-    sim_scenario_add_flow(s, &there);
-    sim_scenario_add_flow(s, &back);
+    const uint16_t first = (uint16_t)sim_draw_below(&d, 2);
+    sim_scenario_talk(s, first, 1 - first, WEND_MS(50));
+    // The other one waits to hear, or calls before it can have heard: handshakes cross.
+    const wend_duration later = sim_draw_chance(&d, 500) ? WEND_MS(100) : WEND_MS(400);
+    s->flows[1].start = s->flows[0].start + sim_draw_between(&d, 0, later);
 }
 
 // One packet a second after a quiet start, answered: what the first packet of a user sees.
