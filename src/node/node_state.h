@@ -7,6 +7,7 @@
 // directory.c          members by slot and key, their proofs, pins
 // directory_sync.c     Subscribe and Notify
 // records.c            newer network records and revocation lists: fetched, verified, applied
+// where_to_ask.c       what addresses discovery may ask
 // whereabouts.c        addresses that come and go; sleep
 // contact.c            peers in use: opened, closed, their timers
 // contact_all.c        what concerns all of them: the server, our addresses
@@ -36,6 +37,7 @@
 #include "session/data.h"
 #include "traverse/budget.h"
 #include "traverse/candidates.h"
+#include "wire/discovery.h"
 
 #define WEND_NODE_MEMBERS      WEND_SLOTS_MAX
 #define WEND_NODE_PINS         (2 * WEND_SLOTS_MAX)
@@ -300,6 +302,7 @@ struct wend_node {
     uint32_t configuration_id;
     wend_instant register_at, registered_at; // WEND_NEVER: not due; when it was sent last
     struct wend_datagram route;
+    struct wend_discovery discovery[2]; // as the server in use told; zero: nothing
     struct wend_call calls[WEND_NODE_CALLS];
 
     struct wend_address interfaces[WEND_INTERFACES_MAX];
