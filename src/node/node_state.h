@@ -20,6 +20,7 @@
 // contact_probe.c      type 9: probes
 // contact_report.c     type 9: reports, to the peer
 // contact_health.c     type 9: reports, of the peer; which way in use is left, and how
+// sockets.c            UDP sockets beside the usual one
 // view.c               for `wend status`
 //
 // Every call ends with the outputs queued; nothing here calls back.
@@ -32,6 +33,7 @@
 #include "base/ring.h"
 #include "node/leg_state.h"
 #include "node/node.h"
+#include "node/sockets.h"
 #include "path/health.h"
 #include "path/paths.h"
 #include "session/data.h"
@@ -302,6 +304,7 @@ struct wend_node {
     uint32_t configuration_id;
     wend_instant register_at, registered_at; // WEND_NEVER: not due; when it was sent last
     struct wend_datagram route;
+    struct wend_sockets sockets;
     struct wend_discovery discovery[2]; // as the server in use told; zero: nothing
     struct wend_call calls[WEND_NODE_CALLS];
 

@@ -260,7 +260,9 @@ static void too_long(const char *address)
     b.counts.received = 0;
     // One that must stay whole is lost, and leaves the socket as it was.
     struct wend_udp_send whole = item_of(1600, 0);
-    wend_udp_send_whole(a.fd, &whole.to, &whole.from, (struct wend_bytes){whole.data, whole.len});
+    wend_udp_send_one(a.fd, &(struct wend_datagram){.remote = whole.to,
+                                                    .bytes = {whole.data, whole.len},
+                                                    .dont_fragment = true});
     assert_int_equal(wend_udp_receive(&b, batch, &p), -EAGAIN);
     for (int i = 0; i < 2; i++) {
         struct wend_udp_send item = item_of(16000, 1600);
