@@ -168,8 +168,8 @@ enum wend_sim_drop {
     WEND_SIM_DROP_FILTERED,  // from outside, mapped, but not from there
     WEND_SIM_DROP_FULL,      // no port or no mapping left
     WEND_SIM_DROP_HAIRPIN,   // the box has none
-    WEND_SIM_DROP_CELLS,     // no free cell
     WEND_SIM_DROP_TTL,       // its TTL was used up
+    WEND_SIM_DROP_CELLS,     // no free cell; it was never sent
     WEND_SIM_DROP_COUNT,
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // UDP batches over the loopback, in a namespace of our own where we may have one.
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -310,6 +311,76 @@ static void test_open_errors(void **state)
     assert_int_equal(a.local.port, b.local.port);
 }
 
+// ---- Single datagrams ----
+
+static int ttl_of_next(struct wend_udp *u)
+{
+    _Alignas(struct cmsghdr) uint8_t control[256];
+    uint8_t byte[8];
+    int ttl = -1;
+    struct iovec view = {.iov_base = byte, .iov_len = sizeof byte};
+    struct msghdr m = {.msg_iov = &view,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof control};
+    struct pollfd p = {.fd = u->fd, .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 5000), 1);
+    assert_true(recvmsg(u->fd, &m, 0) > 0);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c != NULL; c = CMSG_NXTHDR(&m, c))
+        if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL) ||
+            (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT))
+            memcpy(&ttl, CMSG_DATA(c), sizeof ttl);
+    return ttl;
+}
+
+static void check_ttl(const char *local, int level, int option)
+{
+    const int on = 1;
+    open_both(local, WEND_UDP_FRAGMENT);
+    assert_int_equal(setsockopt(b.fd, level, option, &on, sizeof on), 0);
+    struct wend_datagram d = {.remote = b.local, .local = a.local, .bytes = {data, 3}};
+    static const uint8_t ttls[] = {1, 3, 64, 255};
+    for (size_t i = 0; i < sizeof ttls; i++) {
+        d.ttl = ttls[i];
+        wend_udp_send_one(a.fd, &d);
+        assert_int_equal(ttl_of_next(&b), ttls[i]);
+    }
+    d.ttl = 0; // the socket's own is as it was
+    wend_udp_send_one(a.fd, &d);
+    assert_int_equal(ttl_of_next(&b), 64);
+}
+
+static void test_ttl_ipv4(void **state)
+{
+    (void)state;
+    check_ttl("127.0.0.1:0", IPPROTO_IP, IP_RECVTTL);
+}
+
+static void test_ttl_ipv6(void **state)
+{
+    (void)state;
+    check_ttl("[::1]:0", IPPROTO_IPV6, IPV6_RECVHOPLIMIT);
+}
+
+static void test_light(void **state)
+{
+    (void)state;
+    const struct wend_udp_config c = {.local = parse("127.0.0.1:0"), .light = true};
+    assert_int_equal(wend_udp_open(&a, &c), 0);
+    assert_int_equal(wend_udp_open(&b, &c), 0);
+    assert_false(a.gso);
+    wend_udp_send_one(a.fd, &(struct wend_datagram){.remote = b.local, .bytes = {data, 100}});
+    const struct wend_udp_packet *p;
+    assert_int_equal(receive(&b, &p), 1);
+    assert_true(wend_address_equal(&p[0].from, &a.local));
+    wend_udp_widen(&a);
+    wend_udp_widen(&b);
+    struct wend_udp_send item = item_of(12000, 1200);
+    b.counts.received = 0;
+    assert_int_equal(wend_udp_send(&a, &item, 1), 1);
+    collect(&b, 12000, 1200);
+}
+
 int main(void)
 {
     own_namespace = netns_enter();
@@ -325,6 +396,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_closed_port_is_swallowed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_long, setup, teardown),
         cmocka_unit_test_setup_teardown(test_open_errors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ttl_ipv4, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ttl_ipv6, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_light, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,7 @@ struct host {
     bool answers; // its user answers each packet below ANSWERS with that number + ANSWERS
     struct wend_address permitted[64];
     size_t permitted_count;
-    uint32_t stream;                        // open one, 0: none
+    uint32_t stream;                            // open one, 0: none
     uint32_t count[WEND_NODE_ADOPT_SOCKET + 1]; // events by kind
     uint16_t refused_error, member_error;
     uint64_t floor;
