@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-r"""A stock client (coturn's) names NATs by what `wend serve` answers on two addresses and two ports.
+r"""A stock client (coturn's) names NATs by what `wend serve` answers: two addresses, two ports.
 
     laptop ---- home (NAT) ---- wan ---- server 198.18.x.x:3478, :3479, and a second address
 
