@@ -66,3 +66,25 @@ def test_named_rightly(lab, server, kind):
     address = server.addresses[0]
     assert mapping is None or said(host, "-m", address) == mapping
     assert said(host, "-f", address) == filtering
+
+
+def test_a_port_that_is_taken(lab):
+    """Ours of choice is done without; one that was asked for is an error."""
+    host = lab.public("busy", addresses=2)
+    taken = host.start(["/usr/bin/python3", "-uc", "import socket, sys\n"
+                        "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                        "s.bind((sys.argv[1], 3479))\nprint('bound')\nsys.stdin.read()\n"
+                        "while True: s.recv(9)", host.addresses[1]], "taken")
+    taken.wait_for("^bound", 10)
+    state = os.path.join(host.dir, "refused")
+    refused = host.run([wend(), "serve", "--state", state, "--listen", host.addresses[0],
+                        "--alt", host.addresses[1], "--ports", "3479"], check=False)
+    assert refused.returncode == 1
+    assert f"cannot listen on UDP: {host.addresses[1]}:3479: " in refused.stderr
+    server = WendServer(host)
+    assert f"discovery-port-refused address={host.addresses[1]}:3479" in server.process.err
+    # One port alone is no server of RFC 5780: no other address is named.
+    laptop = lab.public("laptop")
+    shown = laptop.run([CLIENT, "-m", "-P", "-L", laptop.address, host.addresses[0]], timeout=60)
+    assert "UDP reflexive addr" in shown.stdout and "Other addr" not in shown.stdout
+    assert server.stop() == 0

@@ -362,6 +362,66 @@ static void test_ttl_ipv6(void **state)
     check_ttl("[::1]:0", IPPROTO_IPV6, IPV6_RECVHOPLIMIT);
 }
 
+static uint16_t sum_of(const uint8_t *at, size_t len)
+{
+    uint32_t sum = 0;
+    for (size_t i = 0; i < len; i += 2)
+        sum += (uint32_t)at[i] << 8 | at[i + 1];
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t) ~(sum + (sum >> 16));
+}
+
+// What a router says of a datagram from `a` to `b` whose TTL ended there.
+static void say_time_exceeded(int raw)
+{
+    uint8_t m[8 + 20 + 8] = {11, 0};
+    uint8_t *const ip = m + 8, *const udp = m + 28;
+    ip[0] = 0x45;
+    wend_put_u16(ip + 2, 20 + 8 + 3);
+    ip[8] = 1;
+    ip[9] = IPPROTO_UDP;
+    memcpy(ip + 12, a.local.ip, 4);
+    memcpy(ip + 16, b.local.ip, 4);
+    wend_put_u16(ip + 10, sum_of(ip, 20));
+    wend_put_u16(udp, a.local.port);
+    wend_put_u16(udp + 2, b.local.port);
+    wend_put_u16(udp + 4, 8 + 3);
+    wend_put_u16(m + 2, sum_of(m, sizeof m));
+    struct sockaddr_storage to;
+    const socklen_t len = wend_sockaddr_from(&a.local, &to);
+    assert_int_equal(sendto(raw, m, sizeof m, 0, (const struct sockaddr *)&to, len), sizeof m);
+}
+
+static void test_a_ttl_that_ended_disturbs_nobody(void **state)
+{
+    (void)state;
+    const int raw = own_namespace ? socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP) : -1;
+    if (raw < 0)
+        skip();
+    open_both("127.0.0.1:0", WEND_UDP_FRAGMENT);
+    struct wend_datagram d = {.remote = b.local, .bytes = {data, 3}, .ttl = 1};
+    const struct wend_udp_packet *p;
+    for (int i = 0; i < 20; i++) {
+        int error = -1;
+        socklen_t len = sizeof error;
+        say_time_exceeded(raw);
+        assert_int_equal(wend_udp_receive(&a, batch, &p), -EAGAIN);
+        assert_int_equal(getsockopt(a.fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+        assert_int_equal(error, 0);
+        wend_udp_send_one(a.fd, &d);
+        assert_int_equal(receive(&b, &p), 1);
+    }
+    // Who asks hears of it: so it did come.
+    const int on = 1;
+    int error = 0;
+    socklen_t len = sizeof error;
+    assert_int_equal(setsockopt(a.fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on), 0);
+    say_time_exceeded(raw);
+    assert_int_equal(getsockopt(a.fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+    assert_int_equal(error, EHOSTUNREACH);
+    close(raw);
+}
+
 static void test_light(void **state)
 {
     (void)state;
@@ -398,6 +458,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_open_errors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ttl_ipv4, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ttl_ipv6, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_ttl_that_ended_disturbs_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(test_light, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
