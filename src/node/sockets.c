@@ -86,9 +86,9 @@ bool wend_sockets_adopt(struct wend_node *n, uint16_t number)
     return true;
 }
 
-void wend_node_socket_opened(struct wend_node *n, uint16_t number, uint16_t port, wend_instant now)
+void wend_node_socket_opened(struct wend_node *n, uint16_t socket, uint16_t port, wend_instant now)
 {
-    struct wend_socket *s = find(n, number);
+    struct wend_socket *s = find(n, socket);
     wend_node_turn(n, now);
     if (s == NULL || s->state == WEND_SOCKET_FREE) // closed before the owner came to it
         return;
