@@ -23,8 +23,10 @@ from flows import Crowd, Flow
 from lab import Lab, Nat, wait_until
 from proc import LabError
 from scenes import become_direct, cut, heal, join, network
+from services import ping
 from stopwatch import PingLog, limit_between, measure_contact, round_trip
 
+FIRST_MS = 4  # for cryptography, two devices and a server, above the network's round trip
 PART_SECONDS = 240  # a part that takes longer has failed
 
 
@@ -133,26 +135,38 @@ def switches(lab, options):
 
 # First packets ----------------------------------------------------------------------------------
 
+def plain_round_trip(host, address):
+    """The median in seconds, without wend, at this very moment: a busy machine is busy for all."""
+    pings = ping(host, address, 11, interval=0.02)
+    return statistics.median(pings.rtts.values()) / 1000
+
+
 def first_packets(lab, options):
     link = {"delay": "20ms"}
     net = network(lab, link=link)
     home, cafe = (lab.site(name, nat=Nat.eim(), link=link) for name in ("home", "cafe"))
     laptop, phone = join(net, home.host("laptop"), cafe.host("phone"))
     server = net.server.host.address
-    relay = round_trip(laptop.host, server) + round_trip(phone.host, server)
-    limit = limit_between(relay, round_trip(laptop.host, cafe.external))
-    firsts, lost = [], 0
+    firsts, plains, lost = [], [], 0
     for _ in range(options.rounds):
         for device in (phone, laptop):
             device.stop()
             device.start()
         wait_until(lambda: (laptop.peer("phone") or {}).get("online"), 10, "phone is known")
+        relay = plain_round_trip(laptop.host, server) + plain_round_trip(phone.host, server)
+        limit = limit_between(relay, plain_round_trip(laptop.host, cafe.external))
         pings = PingLog(laptop.host, phone.address)
         contact = measure_contact(pings, relay, limit)
         pings.stop()
         firsts.append(contact.first_ping * 1000)
+        plains.append(relay * 1000)
         lost += contact.lost
-    return [at_most("lab: first answer (median)", statistics.median(firsts), relay * 1000 + 4),
+    above = sorted(first - plain for first, plain in zip(firsts, plains))
+    median = statistics.median(above)
+    words = (f"{median:.1f} ms, worst {above[-1]:.1f}; {statistics.median(firsts):.1f} of "
+             f"{statistics.median(plains):.1f} ms")
+    return [Row("lab: first answer above RTT (median)", f"at most {FIRST_MS} ms", words,
+                median <= FIRST_MS),
             none_of("lab: pings lost until direct", lost)]
 
 
