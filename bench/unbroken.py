@@ -40,11 +40,6 @@ class Row:
     met: bool
 
 
-def at_most(what, measured, goal, unit="ms"):
-    return Row(what, f"at most {goal:g} {unit}".rstrip(), f"{measured:.0f} {unit}".rstrip(),
-               measured <= goal)
-
-
 def none_of(what, count):
     return Row(what, "0", str(count), count == 0)
 
@@ -172,6 +167,14 @@ def first_packets(lab, options):
 
 # Death and moves --------------------------------------------------------------------------------
 
+def renew(laptop, phone):
+    """Both devices anew: they know of no earlier path, and use a direct one."""
+    for device in (phone, laptop):
+        device.stop()
+        device.start()
+    become_direct(laptop, phone)
+
+
 def deaths(lab, options):
     net, laptop, phone = homes(lab, delay="20ms")
     server = net.server.host.address
@@ -186,11 +189,11 @@ def deaths(lab, options):
         flow.wait_for_more(100)
         gaps.append(flow.stop().gap_ms)
         heal(lab, *ends)
-        laptop.wait_path("phone", "direct", timeout=60)
-        phone.wait_path("laptop", "direct", timeout=60)
+        renew(laptop, phone)  # a path that died is waited for longer and longer
     # The gap also holds the packet's own way and the 10 ms between two packets.
-    return [at_most("lab: gap when a direct path dies (worst)", max(gaps),
-                    300 + rtt * 1000 + 10)]
+    goal = 300 + rtt * 1000 + 10
+    return [Row("lab: gap when a direct path dies (worst)", f"at most {goal:.0f} ms",
+                f"{max(gaps)} ms, median {statistics.median(gaps):.0f}", max(gaps) <= goal)]
 
 
 def moves(lab, options):
