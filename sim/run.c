@@ -217,7 +217,7 @@ void sim_red_print(const struct sim_red *r, const struct sim_run_config *c, FILE
         fprintf(out, " --devices %u", c->scale.devices);
     if (c->scale.servers != 0)
         fprintf(out, " --servers %u", c->scale.servers);
-    if (c->options.order != 0)
+    if (c->options.order != SIM_ORDER_USUAL)
         fprintf(out, " --order %u", c->options.order);
     fprintf(out, " --trace\n");
 }

@@ -8,6 +8,7 @@ struct front {
     bool udp;
     bool same_port; // packets to all destinations leave from one outside address
     bool surely;    // or surely not
+    bool guessable; // else by a port that is the inside one whenever it is free
     enum wend_sim_dependence filtering;
 };
 
@@ -26,6 +27,7 @@ static void add_box(struct front *f, const struct wend_sim_box *box)
     if (box->mapping == WEND_SIM_ENDPOINT_INDEPENDENT)
         return;
     f->same_port = false;
+    f->guessable = f->guessable && box->allocation == WEND_SIM_PORT_PRESERVING;
 }
 
 static const struct sim_place *owner(const struct sim_scenario *s, uint16_t device)
@@ -38,7 +40,7 @@ static const struct sim_place *owner(const struct sim_scenario *s, uint16_t devi
 static struct front front_of(const struct sim_scenario *s, uint16_t device)
 {
     const struct sim_place *p = owner(s, device);
-    struct front f = {.udp = true, .same_port = true, .surely = true};
+    struct front f = {.udp = true, .same_port = true, .surely = true, .guessable = true};
 
     add_box(&f, &p->box);
     if (p->two_layers)
@@ -52,8 +54,9 @@ static enum sim_best best_of_unlike(const struct front *steady, const struct fro
     if (!steady->surely || !changing->surely ||
         changing->filtering == WEND_SIM_ENDPOINT_INDEPENDENT)
         return SIM_BEST_ANY;
-    return steady->filtering == WEND_SIM_ADDRESS_AND_PORT_DEPENDENT ? SIM_BEST_RELAY
-                                                                    : SIM_BEST_DIRECT;
+    if (steady->filtering != WEND_SIM_ADDRESS_AND_PORT_DEPENDENT)
+        return SIM_BEST_DIRECT;
+    return changing->guessable ? SIM_BEST_ANY : SIM_BEST_RELAY;
 }
 
 static enum sim_best best_ipv4(const struct front *a, const struct front *b)
@@ -66,7 +69,8 @@ static enum sim_best best_ipv4(const struct front *a, const struct front *b)
         return best_of_unlike(b, a);
     const bool strict = a->filtering == WEND_SIM_ADDRESS_AND_PORT_DEPENDENT &&
                         b->filtering == WEND_SIM_ADDRESS_AND_PORT_DEPENDENT;
-    return strict && a->surely && b->surely ? SIM_BEST_RELAY : SIM_BEST_ANY;
+    const bool blind = a->surely && b->surely && !a->guessable && !b->guessable;
+    return strict && blind ? SIM_BEST_RELAY : SIM_BEST_ANY;
 }
 
 static int32_t carrier_of(const struct sim_scenario *s, uint16_t device)

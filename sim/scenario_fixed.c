@@ -241,6 +241,26 @@ static void first_packet(struct sim_scenario *s)
     sim_scenario_add_flow(s, &back);
 }
 
+// The first call comes before the called side, far from the server, knows who is a member; with so
+// much early data that there is no room in it for the caller's papers.
+static void early_call(struct sim_scenario *s)
+{
+    struct sim_flow_plan there = sim_flow_steady(0, 1, WEND_MS(250));
+
+    plain(s);
+    s->flow_count = 0;
+    s->relay = WEND_MS(40);
+    s->places[0].far = WEND_MS(60);
+    s->places[1].far = WEND_MS(120);
+    there.len_min = there.len_max = 508;
+    there.start = WEND_MS(640) + WEND_MS(10) * (wend_duration)(s->seed % 20);
+    sim_scenario_add_flow(s, &there);
+    there.from = 1;
+    there.to = 0;
+    there.start += WEND_MS(620); // with the keys of its own answer, by the channel of that
+    sim_scenario_add_flow(s, &there);
+}
+
 struct fixed {
     const char *name;
     void (*make)(struct sim_scenario *);
@@ -254,6 +274,7 @@ static const struct fixed table[] = {
     {"symmetric", symmetric, "a mapping for each destination: the relay carries"},
     {"filters", filters, "symmetric, and a NAT that filters by address"},
     {"first-packet", first_packet, "request and answer, seldom"},
+    {"early-call", early_call, "the called side has just joined, far from the server"},
     {"move-one", move_one, "one side gets other addresses, inside and outside"},
     {"move-both", move_both, "both sides in the same instant"},
     {"move-public", move_public, "both sides, without NAT"},

@@ -23,7 +23,7 @@ static struct sim_result result, part;
 static struct sim_run_config config = {
     .scenario = "random",
     .count = 1000,
-    .options = {.bound = WEND_S(30), .best_bound = WEND_S(310)},
+    .options = {.bound = WEND_S(30), .best_bound = WEND_S(310), .order = SIM_ORDER_USUAL},
     .step = 1,
     .check_every = 16,
 };
@@ -161,7 +161,7 @@ static void help(void)
         "  --check N        the machines check themselves every N steps (never)\n"
         "  --check-seeds N  and at the end of every Nth seed (16)\n"
         "  --order N        a flow's packets keep their order: 1 where nothing is lost, 2 where\n"
-        "                   links keep it, 0 nowhere (0)\n"
+        "                   links keep it, 0 nowhere (1)\n"
         "  --bound S        seconds to talk again after all is mended (30)\n"
         "  --hashes         print each world's\n"
         "  --quiet          no table\n"

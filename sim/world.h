@@ -137,6 +137,8 @@ struct sim_flow {
     uint64_t seen[SIM_FLOW_NUMBERS / 64];
 };
 
+#define SIM_ORDER_USUAL 1
+
 struct sim_options {
     FILE *print;               // trace; NULL: none
     struct sim_ledger *ledger; // of every packet; NULL: none

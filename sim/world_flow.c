@@ -197,13 +197,16 @@ static bool is_expected(struct sim_world *w, const struct sim_device *d, const s
     return false;
 }
 
-// Beyond that nobody waits for what is missing.
+// Beyond that nobody waits for what is missing. What a detour adds for lines to carry the packets,
+// queues included, is guessed.
+#define LINE_TIME WEND_MS(5)
+
 static bool must_keep_order(const struct sim_world *w, const struct sim_flow *f)
 {
     const struct sim_scenario *s = w->scenario;
 
     return s->orderly && w->options.order >= (s->faultless ? 1u : 2u) &&
-           sim_scenario_detour(s, f->plan.from, f->plan.to) < WEND_HOLD_TIME_MAX;
+           sim_scenario_detour(s, f->plan.from, f->plan.to) + LINE_TIME < WEND_HOLD_TIME_MAX;
 }
 
 static bool book_number(struct sim_world *w, struct sim_flow *f, uint32_t number)

@@ -13,7 +13,6 @@
 #define SWITCH_TRIES   5
 #define HOLD_SLACK     WEND_MS(5)
 #define HOLD_MAX       WEND_MS(200)
-#define HOLD_STEP      WEND_MS(2)
 
 // --- judging ---
 
@@ -219,36 +218,38 @@ static wend_duration relay_rtt(const struct wend_node *n, struct wend_contact *c
     return c->relay_rtt;
 }
 
-// The peer may move between any two ways that live: packets are held for twice the difference of
-// their one-way times, taken as half the round trips. Until we have tried one, a direct path may
-// take no time at all. 0: nothing is known.
+// What came by the faster way waits for what was sent by the slower one before. How much longer
+// that takes is at most its whole round trip, for nobody knows how a round trip divides; a LEAVE
+// ends the wait long before. A direct path is seldom behind the relay by more than what its round
+// trip is longer, and when it has died, that is all that is waited. 0: nothing is known.
 static wend_duration hold_of(const struct wend_node *n, struct wend_contact *c,
                              wend_duration *ret_relay)
 {
+    const struct wend_prober *prober = &c->paths.path[WEND_PATHS_RELAY].prober;
     const wend_duration relay = relay_rtt(n, c);
-    wend_duration least = 0, most = 0;
+    wend_duration direct = 0, most = relay;
 
+    if (wend_prober_is_up(prober))
+        most += 4 * prober->variation;
     for (uint32_t i = 0; i < c->paths.used; i++) {
-        const struct wend_prober *prober = &c->paths.path[i].prober;
+        prober = &c->paths.path[i].prober;
         if (!wend_prober_is_up(prober) || prober->rtt == 0)
             continue;
-        if (least == 0 || prober->rtt < least)
-            least = prober->rtt;
-        if (prober->rtt > most)
-            most = prober->rtt;
+        if (prober->rtt + 4 * prober->variation > most)
+            most = prober->rtt + 4 * prober->variation;
+        if (prober->rtt > direct)
+            direct = prober->rtt;
     }
-    *ret_relay = HOLD_SLACK + (most > relay ? most - relay : 0);
-    if (relay > most)
-        most = relay;
-    else if (relay > 0 && relay < least)
-        least = relay;
-    const wend_duration hold = most - least + HOLD_SLACK;
-    return most == 0 ? 0 : hold < HOLD_MAX ? hold : HOLD_MAX;
+    *ret_relay = HOLD_SLACK + (direct > relay ? direct - relay : 0);
+    if (most == 0)
+        return 0;
+    return most + HOLD_SLACK < HOLD_MAX ? most + HOLD_SLACK : HOLD_MAX;
 }
 
-static bool is_near(wend_duration a, wend_duration b)
+// Not worth telling: a little less.
+static bool is_near(wend_duration told, wend_duration now)
 {
-    return (a > b ? a - b : b - a) <= HOLD_STEP;
+    return told >= now && told - now <= told / 4;
 }
 
 void wend_contact_tell_hold(struct wend_node *n, struct wend_contact *c)
@@ -256,7 +257,7 @@ void wend_contact_tell_hold(struct wend_node *n, struct wend_contact *c)
     wend_duration relay;
     const wend_duration hold = hold_of(n, c, &relay);
 
-    if (hold == 0 || (is_near(hold, c->told_hold) && is_near(relay, c->told_hold_relay)))
+    if (hold == 0 || (is_near(c->told_hold, hold) && is_near(c->told_hold_relay, relay)))
         return;
     c->told_hold = hold;
     c->told_hold_relay = relay;

@@ -123,7 +123,9 @@ void wend_contact_requested(struct wend_node *n, const struct wend_leg_event *ev
     while (!origin.answered && wend_attribute_next(&rest, WEND_ATTRIBUTE_DATAGRAM, &datagram))
         if (datagram.len > 0 && datagram.at[0] == WEND_MESSAGE_INITIATION)
             wend_contact_initiation(n, &origin, datagram);
-    if (!origin.answered)
+    // Before the directory is here a caller is unknown who will be known when the call is repeated:
+    // a refusal now would be taken for the answer to that one too.
+    if (!origin.answered && n->ready)
         (void)wend_leg_respond(&n->leg, event, WEND_ERROR_NOT_ALLOWED, (struct wend_bytes){0});
 }
 

@@ -5,24 +5,29 @@
 //                                                           -> TAKEN: a copy lies in a cell here
 //         wend_hold_next: copies that are due, in order -> batch -> wend_hold_return when drained
 //
-// State:  NONE --ENTER, or another way, with counters missing--> TRANSIT --all have come, LEAVE,
-//                                                                 time, limits--> NONE
-//         NONE, TRANSIT --BOTH--> SEQUENCE --ENTER and LEAVE, end reached, time--> NONE
-//         NONE --fresh pair whose first message is not its counter 0--> SEQUENCE (short)
-//   NONE      everything is delivered as it comes.
-//   TRANSIT   counters below `first` took the way that is left: delivered as they come. The others
-//             wait, in counter order, until all below have come or nothing more will come.
-//   SEQUENCE  every message waits for all below it, each at most the hold time; not for what is
-//             below a BOTH when the way in use has been silent for so long already.
-// A second switch during a transit makes a SEQUENCE of it.
+// Rule:   each way keeps its own order, as networks mostly do. So a counter that is missing may
+// still
+//         come by a way that has brought nothing newer, and by no other. What is behind a gap waits
+//           - for each way that is known, was not left, and is not past the gap (a track),
+//           - for a way that is not known yet but must exist, because a mark or a way that was left
+//             and is in use again says that the counters in between went elsewhere (a debt),
+//         until all have come, or those ways are past it, or have said LEAVE, or the hold time is
+//         over. With one way in use nothing ever waits.
+//           ENTER     counters below its first came by others; the one just below was its LEAVE,
+//                     and no packet
+//           LEAVE     by this way nothing more comes
+//           BOTH      another way is about to bring the same; a way silent for 150 ms is dead
+//           a pair whose first message is not its counter 0: what is below went round by the node
 //
 // Wire:   decides by counters, by ways, and by Switch messages (wire/switch.h) alone.
 //         docs/protocol.md section 7.5. Key pairs are numbered in the order in which their keys
 //         came: messages of a newer one are newer.
-// Timing: hold time 50 ms until the node says better, at most 200 ms; 5 ms below a fresh pair's
-//         first message; a SEQUENCE without news ends after a second.
+// Timing: hold time 200 ms until the node says better, and at most; 5 ms below a fresh pair's
+//         first message.
 // Limits: WEND_HOLD_PEER_MAX cells a peer, WEND_HOLD_CELLS in all. Who reaches one: everything the
 //         peer has here is released in order. Nothing is dropped.
+//
+//         Ways and debts beyond those that have a place: the oldest is forgotten.
 //
 // Pure, no allocation, not thread-safe. Each packet is decided in constant time, but for its place
 // among the held ones, which is looked for from the nearer end.
@@ -41,11 +46,13 @@
 #define WEND_HOLD_CELLS    16384 // 32 MiB
 #define WEND_HOLD_PEER_MAX 2048  // 4 MiB
 #define WEND_HOLD_PEERS    4096
+#define WEND_HOLD_TRACKS   4
+#define WEND_HOLD_DEBTS    6
 
-#define WEND_HOLD_TIME     WEND_MS(50)
+#define WEND_HOLD_TIME     WEND_MS(200)
 #define WEND_HOLD_TIME_MAX WEND_MS(200)
 #define WEND_HOLD_FRESH    WEND_MS(5)
-#define WEND_HOLD_BOTH     WEND_S(1) // a suspect path's double lasts half of that
+#define WEND_HOLD_DEAD     WEND_MS(150)
 
 #define WEND_HOLD_NO_CELL UINT32_MAX
 
@@ -83,32 +90,55 @@ struct wend_hold_place {
     uint64_t next; // counter
 };
 
-enum wend_hold_mode { WEND_HOLD_NONE = 0, WEND_HOLD_TRANSIT, WEND_HOLD_SEQUENCE };
+// A way and how far it has come.
+struct wend_hold_track {
+    struct wend_hold_way way;
+    struct wend_hold_place from; // the first that came since it is in use
+    struct wend_hold_place next; // behind the newest that came by it
+    struct wend_hold_place end;  // it was left there, until it is heard again; else far away
+    struct wend_hold_place left; // the end that its newest LEAVE named
+    wend_instant heard;
+    wend_instant behind_since; // valid if behind: another has brought newer ones
+    uint64_t turn;             // when it was heard, among tracks
+    bool behind;
+    bool behind_relay; // and it is a direct path: seldom far behind
+};
 
-// One peer. Zeroed: nothing was heard. 312 bytes.
+// Counters from `from` to `to` did not come by the track `by`: another way brings them.
+struct wend_hold_debt {
+    struct wend_hold_place from, to; // to.pair 0: none
+    wend_instant since;
+    uint8_t by;     // or NO_TRACK
+    bool is_marked; // an ENTER said so: the last one before `to` is its LEAVE
+    bool is_brief;  // they come by way of the node, which does not take long
+};
+
+#define WEND_HOLD_NO_TRACK UINT8_MAX
+#define WEND_HOLD_FAR      ((struct wend_hold_place){UINT32_MAX, UINT64_MAX})
+
+// One peer. Zeroed: nothing was heard. 800 bytes, of which the first 130 or so are for all packets,
+// the others for those that do not simply follow the one before.
 struct wend_hold {
-    enum wend_hold_mode mode;
+    struct wend_hold_place at; // behind the newest that was delivered
+    struct wend_hold_way way;  // of the newest message; kind 0: none, or it was left
+    wend_instant heard_at;     // by that way
+    uint32_t count;            // cells in order; if it is not 0:
+    uint32_t oldest, last;     //
+    wend_duration wait;        // how long they wait
+    wend_duration time;        // hold time as told; 0: preset
+    wend_duration relay_time;  // for a direct path, behind the relay; 0: as any
     struct wend_heap_node timer;
-    struct wend_hold_place at;     // behind the newest that was delivered
-    struct wend_hold_way way;      // how that one came
-    wend_instant heard_at;         // in mode NONE
-    uint32_t oldest, last, count;  // cells in order, if count is not 0
-    wend_duration time;            // 0: preset
-    wend_duration relay_time;      // of a change to the relay; 0: as any
     struct wend_hold_place waived; // below it something was waited for in vain
-    struct wend_hold_place left;   // the newest LEAVE's first counter, and how it came
-    struct wend_hold_way left_way;
 
-    // Not in NONE.
-    wend_duration wait;         // hold time of this mode
-    struct wend_hold_place top; // behind the greatest that is held, and how that came
-    struct wend_hold_way top_way;
-    struct wend_hold_place first; // TRANSIT: held from here on; SEQUENCE: older marks say nothing
-    struct wend_hold_way new_way; // TRANSIT: of the message that began it; SEQUENCE: of ENTER
-    uint64_t base, missing;       // TRANSIT: of the counters from base to first.next, still to come
-    struct wend_hold_place end;   // SEQUENCE: it ends here; pair 0: not known
-    bool entered, is_left;        // marks of this change that have come; is_left: SEQUENCE alone
-    wend_instant until;           // SEQUENCE
+    struct wend_hold_place noted;          // `at`, when tracks were true
+    struct wend_hold_place both, both_end; // of the newest BOTH; pair 0: none, or of no interest
+    wend_instant both_since;
+    uint32_t both_by;               // tracks that brought what lies between, by bits
+    struct wend_hold_place entered; // first of the newest ENTER
+    uint64_t turn;
+    uint8_t current; // track of `way`
+    struct wend_hold_track tracks[WEND_HOLD_TRACKS];
+    struct wend_hold_debt debts[WEND_HOLD_DEBTS];
 };
 
 struct wend_hold_cell {
@@ -157,7 +187,7 @@ enum wend_hold_verdict {
 static inline bool wend_hold_pass(struct wend_hold *h, uint32_t pair, uint64_t counter,
                                   wend_instant now)
 {
-    if (counter != h->at.next || pair != h->at.pair || h->mode != WEND_HOLD_NONE)
+    if (counter != h->at.next || pair != h->at.pair || h->count != 0)
         return false;
     h->at.next++;
     h->heard_at = now;
@@ -168,11 +198,16 @@ static inline bool wend_hold_pass(struct wend_hold *h, uint32_t pair, uint64_t c
 enum wend_hold_verdict wend_hold_accept(struct wend_hold_pool *p, struct wend_hold *h,
                                         const struct wend_hold_message *m, wend_instant now);
 
-// How long to wait from the next change on, and in one under way if it is longer; cut to
+// A message that had come before, by another way or again: its way is so far, at least.
+void wend_hold_seen(struct wend_hold_pool *p, struct wend_hold *h,
+                    const struct wend_hold_message *m, wend_instant now);
+
+// How long to wait from the next gap on, and for those that wait already if it is longer; cut to
 // WEND_HOLD_TIME_MAX.
 void wend_hold_set_time(struct wend_hold_pool *p, struct wend_hold *h, wend_duration time);
-// The same for changes to the relay from now on. A direct path that died brings nothing more, and
-// one that lives was seldom the slower way: this is often short. 0: as any other change.
+
+// The same for a direct path that is behind the relay. One that died brings nothing more, and one
+// that lives was seldom the slower way: this is often short. 0: as any other.
 void wend_hold_set_relay_time(struct wend_hold *h, wend_duration time);
 
 // What has waited long enough, of all peers, becomes ready.
@@ -205,9 +240,36 @@ void wend_hold_insert(struct wend_hold_pool *p, struct wend_hold *h,
                       const struct wend_hold_message *m, wend_instant now);
 void wend_hold_release_oldest(struct wend_hold_pool *p, struct wend_hold *h); // becomes ready
 
+// ---- hold_ways.c, for hold.c alone ----
+
+#define WEND_HOLD_NOBODY INT64_MIN
+
+// Whether what has come before is news of its way: a known one, or the second of a double.
+bool wend_hold_knows(const struct wend_hold *h, const struct wend_hold_way *way, wend_instant now);
+// Takes note of what a message says of its way and of the others.
+void wend_hold_hear(struct wend_hold *h, const struct wend_hold_message *m, wend_instant now);
+// Until when what came at `since` is to wait for counters from `at` to `to`; NOBODY: nobody can
+// bring them any more.
+wend_instant wend_hold_awaits(const struct wend_hold *h, struct wend_hold_place to,
+                              wend_instant since);
+// Where a mark alone is missing at `at`, it is passed over; not beyond `to`.
+void wend_hold_pass_marks(struct wend_hold *h, struct wend_hold_place to);
+
 static inline bool wend_hold_is_before(struct wend_hold_place a, struct wend_hold_place b)
 {
     return a.pair != b.pair ? a.pair < b.pair : a.next < b.next;
+}
+static inline bool wend_hold_is_at(struct wend_hold_place a, struct wend_hold_place b)
+{
+    return a.pair == b.pair && a.next == b.next;
+}
+static inline struct wend_hold_place wend_hold_place_of(const struct wend_hold_message *m)
+{
+    return (struct wend_hold_place){m->pair, m->counter};
+}
+static inline wend_duration wend_hold_time(const struct wend_hold *h)
+{
+    return h->time != 0 ? h->time : WEND_HOLD_TIME;
 }
 
 #endif

@@ -181,9 +181,7 @@ void wend_hold_check(const struct wend_hold_pool *p, const struct wend_hold *h)
 {
     uint32_t count = 0;
     wend_assert(h->count < WEND_HOLD_PEER_MAX);
-    wend_assert((h->mode == WEND_HOLD_NONE) == !wend_heap_has(&h->timer));
-    wend_assert(h->mode != WEND_HOLD_NONE || h->count == 0);
-    wend_assert(h->mode != WEND_HOLD_TRANSIT || h->count > 0);
+    wend_assert((h->count == 0) == !wend_heap_has(&h->timer));
     for (uint32_t at = h->oldest; count < h->count; at = p->cells[at].next, count++) {
         const struct wend_hold_cell *c = &p->cells[at];
         const struct wend_hold_place place = {c->pair, c->counter};

@@ -205,10 +205,16 @@ static enum wend_open_verdict take_packet(struct wend_open *o, const struct arri
 
 // ---- Messages ----
 
+// How far its way has come is news all the same.
 static enum wend_open_verdict drop_seen(struct wend_open *o, const struct arrival *a)
 {
-    if (!wend_replay_is_too_old(&a->r->keys.replay, a->counter))
-        add(&o->config.stats[a->r->slot].duplicated, 1);
+    const struct wend_hold_message m = {
+        .slot = a->r->slot, .pair = a->r->pair, .counter = a->counter, .way = a->way};
+    if (!wend_replay_is_too_old(&a->r->keys.replay, a->counter)) {
+        add(&o->config.stats[m.slot].duplicated, 1);
+        wend_hold_seen(&o->pool, &o->peers[m.slot].hold, &m, a->now);
+        fill_batch(o, a->now);
+    }
     return drop(o, WEND_DROP_REPLAYED);
 }
 

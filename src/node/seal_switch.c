@@ -10,8 +10,8 @@
 //              {A, B}      {B}       LEAVE on A, ENTER on B
 //              {A, B}      {C}       LEAVE on A (it carried all), ENTER on C
 //
-// LEAVE goes out twice, it ends the receiver's wait. ENTER and LEAVE are for packets that may still
-// be on the way: without a user packet in the last second nothing is said, unless a BOTH
+// LEAVE and ENTER go out twice: they say how long the receiver waits. They are for packets that may
+// still be on the way: without a user packet in the last second nothing is said, unless a BOTH
 // stands to be ended. Where the old way was taken from us (transport NONE) there is no LEAVE.
 //
 // New keys: LEAVE must be the last thing under the keys that sealed the packets before it, so these
@@ -141,12 +141,12 @@ static bool say(struct wend_seal *s, struct wend_seal_slot *p, enum wend_switch_
     if (len == 0)
         return false;
     wend_seal_count(s, p, &p->path, 1);
-    s->serial++;
-    if (wend_seal_is_doubled(p)) {
-        wend_seal_copy(s, p, at, len, &p->path, &p->also, out);
-        wend_seal_count(s, p, &p->also, 1);
+    const struct wend_plane_path *second = wend_seal_is_doubled(p) ? &p->also : &p->path;
+    if (kind == WEND_SWITCH_BOTH)
         s->serial++;
-    }
+    wend_seal_copy(s, p, at, len, &p->path, second, out);
+    wend_seal_count(s, p, second, 1);
+    s->serial++;
     return true;
 }
 
@@ -156,6 +156,8 @@ static void say_new(struct wend_seal *s, struct wend_seal_slot *p, enum wend_swi
     const struct wend_plane_path *left = left_way(p, now);
     if (left != NULL)
         say_leave(s, p, left, out);
+    else if (kind == WEND_SWITCH_ENTER && p->sender.counter > 0)
+        p->sender.counter++; // the one before an ENTER's first is no packet's, said or not
     const uint64_t first = p->sender.counter;
     if (!say(s, p, kind, first, out))
         return;

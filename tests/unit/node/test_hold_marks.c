@@ -20,6 +20,7 @@ static void an_earlier_leave_does_not_end_a_later_wait(void **state)
     packet(f, 7, B, 11);
     mark(f, WEND_SWITCH_LEAVE, 2, 3, A, 12);
     expect(f, "");
+    mark(f, WEND_SWITCH_ENTER, 3, 3, A, 29);
     packet(f, 4, A, 30);
     mark(f, WEND_SWITCH_LEAVE, 5, 6, A, 30);
     expect(f, "4 7");

@@ -180,14 +180,16 @@ static void receive(struct model *m, const struct arrival *a)
 {
     const struct message *message = &a->message;
     uint8_t packet[4];
-    if (m->seen[message->pair][message->counter])
-        return; // the replay window's business
+    struct wend_hold_message in = {
+        .slot = SLOT, .pair = message->pair, .counter = message->counter, .way = ways[a->way]};
+    if (m->seen[message->pair][message->counter]) {
+        wend_hold_seen(m->pool, &m->hold_machine, &in, m->now);
+        wend_hold_check(m->pool, &m->hold_machine);
+        take_ready(m);
+        return;
+    }
     m->seen[message->pair][message->counter] = true;
-    struct wend_hold_message in = {.slot = SLOT,
-                                   .pair = message->pair,
-                                   .counter = message->counter,
-                                   .way = ways[a->way],
-                                   .mark = message->mark};
+    in.mark = message->mark;
     if (message->number != 0) {
         m->came[message->number] = m->now;
         wend_put_u32(packet, message->number);
