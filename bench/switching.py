@@ -36,6 +36,12 @@ class Phases:
     def mbps(self):
         return self.bytes * 8 / self.seconds / 1e6 if self.seconds else 0
 
+    def __add__(self, other):
+        drops = dict(self.drops)
+        census.add(drops, other.drops)
+        return Phases(self.seconds + other.seconds, self.spans + other.spans,
+                      self.bytes + other.bytes, self.sent_again + other.sent_again, drops)
+
     def count(self, times):
         return sum(any(begin <= t < end for begin, end in self.spans) for t in times)
 
@@ -47,7 +53,8 @@ class Run:
         self.controls = controls  # [(control, the name of its peer)]
         names = {laptop.name: controls[0][0], phone.name: controls[1][0]}
         self.census = census.Census(lab, names)
-        self.switching, self.still = Phases(), Phases()
+        self.switching = Phases()
+        self.still_on = {"direct": Phases(), "relay": Phases()}
         self.count, self.kind = 0, "direct"
         self.mark = None  # where the last phase ended and the next begins
 
@@ -59,6 +66,10 @@ class Run:
         for control, peer in self.controls:
             wait_until(lambda: control.is_on(peer, self.kind), 10, f"path {self.kind}", 0.005)
         self.count += 1
+
+    @property
+    def still(self):
+        return self.still_on["direct"] + self.still_on["relay"]
 
     def received(self):
         """Bytes that the phone has had from the laptop."""
@@ -90,7 +101,7 @@ class Run:
         odd = (self.kind == still_on) == (count % 2 == 1)
         self.phase(self.switching, lambda: self.some_switches(count + odd))
         begin, end = self.switching.spans[-1]
-        self.phase(self.still, lambda: time.sleep(end - begin))
+        self.phase(self.still_on[still_on], lambda: time.sleep(end - begin))
 
 
 def move_about(run, load, switches):

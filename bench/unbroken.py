@@ -111,8 +111,9 @@ def switches(lab, options):
     _, laptop, phone = homes(lab, delay="2ms", gso="yes")
     controls = [(Control(laptop), "phone"), (Control(phone), "laptop")]
     run, fates = switching.measure(lab, (laptop, phone), controls, options)
-    words = (f"{run.count}; carried {run.switching.mbps:.0f} Mbit/s in {run.switching.seconds:.0f} "
-             f"s with them, {run.still.mbps:.0f} in {run.still.seconds:.0f} s without")
+    words = (f"{run.count} in {run.switching.seconds:.0f} s, as long without; Mbit/s carried: "
+             f"{run.switching.mbps:.0f} with, {run.still_on['direct'].mbps:.0f} direct, "
+             f"{run.still_on['relay'].mbps:.0f} relay")
     rows = [
         Row("lab: switches each way under 1 Gbit/s", f"{options.switches}", words,
             run.count >= options.switches),
@@ -136,6 +137,19 @@ def plain_round_trip(host, address):
     return statistics.median(pings.rtts.values()) / 1000
 
 
+def go_first(*processes):
+    """Before whatever else this machine does, as the wires go: that is not measured here."""
+    for process in processes:
+        for thread in os.listdir(f"/proc/{process.pid}/task"):
+            os.setpriority(os.PRIO_PROCESS, int(thread), -10)
+
+
+def busy():
+    """What makes times on this machine doubtful, in words."""
+    load = os.getloadavg()[0]
+    return f"; machine busy: load {load:.1f}" if load > os.cpu_count() else ""
+
+
 def first_packets(lab, options):
     link = {"delay": "20ms"}
     net = network(lab, link=link)
@@ -148,9 +162,11 @@ def first_packets(lab, options):
             device.stop()
             device.start()
         wait_until(lambda: (laptop.peer("phone") or {}).get("online"), 10, "phone is known")
+        go_first(net.server.process, laptop.process, phone.process)
         relay = plain_round_trip(laptop.host, server) + plain_round_trip(phone.host, server)
         limit = limit_between(relay, plain_round_trip(laptop.host, cafe.external))
         pings = PingLog(laptop.host, phone.address)
+        go_first(pings.process)
         contact = measure_contact(pings, relay, limit)
         pings.stop()
         firsts.append(contact.first_ping * 1000)
@@ -158,8 +174,8 @@ def first_packets(lab, options):
         lost += contact.lost
     above = sorted(first - plain for first, plain in zip(firsts, plains))
     median = statistics.median(above)
-    words = (f"{median:.1f} ms, worst {above[-1]:.1f}; {statistics.median(firsts):.1f} of "
-             f"{statistics.median(plains):.1f} ms")
+    words = (f"{median:.1f} ms, {above[0]:.1f} to {above[-1]:.1f}; {statistics.median(firsts):.1f} "
+             f"of {statistics.median(plains):.1f} ms{busy()}")
     return [Row("lab: first answer above RTT (median)", f"at most {FIRST_MS} ms", words,
                 median <= FIRST_MS),
             none_of("lab: pings lost until direct", lost)]
