@@ -89,6 +89,19 @@ def homes(lab, **link):
     return net, laptop, phone
 
 
+def go_first(*processes):
+    """Before whatever else this machine does, as the wires go: that is not measured here."""
+    for process in processes:
+        for thread in os.listdir(f"/proc/{process.pid}/task"):
+            os.setpriority(os.PRIO_PROCESS, int(thread), -10)
+
+
+def busy():
+    """What makes times on this machine doubtful, in words."""
+    load = os.getloadavg()[0]
+    return f"; machine busy: load {load:.1f}" if load > os.cpu_count() else ""
+
+
 # Switches under load ----------------------------------------------------------------------------
 
 def caused(switching, still, times):
@@ -108,7 +121,8 @@ def fate_row(what, run, times):
 def switches(lab, options):
     # What the kernel joined passes the wire in one piece, as between namespaces without a wire:
     # the relay would cost more than two cores have otherwise.
-    _, laptop, phone = homes(lab, delay="2ms", gso="yes")
+    net, laptop, phone = homes(lab, delay="2ms", gso="yes")
+    go_first(net.server.process, laptop.process, phone.process)
     controls = [(Control(laptop), "phone"), (Control(phone), "laptop")]
     run, fates = switching.measure(lab, (laptop, phone), controls, options)
     words = (f"{run.count} in {run.switching.seconds:.0f} s, as long without; Mbit/s carried: "
@@ -135,19 +149,6 @@ def plain_round_trip(host, address):
     """The median in seconds, without wend, at this very moment: a busy machine is busy for all."""
     pings = ping(host, address, 11, interval=0.02)
     return statistics.median(pings.rtts.values()) / 1000
-
-
-def go_first(*processes):
-    """Before whatever else this machine does, as the wires go: that is not measured here."""
-    for process in processes:
-        for thread in os.listdir(f"/proc/{process.pid}/task"):
-            os.setpriority(os.PRIO_PROCESS, int(thread), -10)
-
-
-def busy():
-    """What makes times on this machine doubtful, in words."""
-    load = os.getloadavg()[0]
-    return f"; machine busy: load {load:.1f}" if load > os.cpu_count() else ""
 
 
 def first_packets(lab, options):
