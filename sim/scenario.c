@@ -87,6 +87,8 @@ enum sim_best sim_scenario_best(const struct sim_scenario *s, uint16_t a, uint16
     const struct sim_place *pa = &s->places[a], *pb = &s->places[b];
     const bool ipv4 = pa->ipv4 && pb->ipv4, ipv6 = pa->ipv6 && pb->ipv6;
 
+    if (s->direct_within != 0)
+        return SIM_BEST_DIRECT;
     if (owner(s, a) == owner(s, b))
         return ipv4 || ipv6 ? SIM_BEST_DIRECT : SIM_BEST_RELAY;
     const struct front fa = front_of(s, a), fb = front_of(s, b);
@@ -129,6 +131,7 @@ void sim_scenario_clear(struct sim_scenario *s, const char *name, uint64_t seed)
     s->core = WEND_MS(10);
     s->relay = WEND_MS(10);
     s->length = WEND_S(20);
+    s->direct_within = 0;
     s->flow_count = s->fault_count = 0;
 }
 

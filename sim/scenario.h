@@ -79,6 +79,7 @@ struct sim_scenario {
     wend_duration core;  // between sites, and to servers
     wend_duration relay; // and more than that to servers
     wend_duration length;
+    wend_duration direct_within; // after the first packet some have to go straight; 0: not demanded
     struct sim_place places[SIM_DEVICES_MAX];
     uint32_t flow_count, fault_count;
     struct sim_flow_plan flows[SIM_FLOWS_MAX];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The named scenarios: one thing each. The seed draws no more than lengths and the machines' own
-// numbers.
+// numbers, and delays where it says so.
 #include <string.h>
 
 #include "scenario_parts.h"
@@ -224,6 +224,37 @@ static void filters(struct sim_scenario *s)
     sim_scenario_talk(s, 0, 1, WEND_MS(100));
 }
 
+static struct wend_sim_link draw_access(struct sim_draw *d)
+{
+    return (struct wend_sim_link){.link = {.delay = sim_draw_between(d, WEND_MS(3), WEND_MS(40)),
+                                           .jitter = sim_draw_between(d, 0, WEND_MS(1)),
+                                           .seed = sim_draw_u64(d)}};
+}
+
+// Whoever's first packet comes to the other's NAT before the other's left takes its port away, and
+// no straight path opens while anybody tries: docs/decisions/0002-openers.md. With delays like
+// these there is time enough for both to leave.
+static void masquerade(struct sim_scenario *s)
+{
+    struct sim_place a = sim_place_nat(EI, APD, WEND_SIM_PORT_PRESERVING);
+    struct sim_draw d = {s->seed ^ 0x6d617371};
+
+    a.box.early_takes_tuple = true;
+    place(s, &a, &a);
+    for (uint16_t i = 0; i < 2; i++) {
+        s->places[i].up = draw_access(&d);
+        s->places[i].down = draw_access(&d);
+    }
+    s->core = sim_draw_between(&d, 0, WEND_MS(20));
+    s->relay = sim_draw_between(&d, WEND_MS(1), WEND_MS(20));
+    s->direct_within = WEND_S(1);
+    const uint16_t first = (uint16_t)sim_draw_below(&d, 2);
+    sim_scenario_talk(s, first, 1 - first, WEND_MS(50));
+    // The other one waits to hear, or calls before it can have heard: handshakes cross.
+    const wend_duration later = sim_draw_chance(&d, 500) ? WEND_MS(100) : WEND_MS(400);
+    s->flows[1].start = s->flows[0].start + sim_draw_between(&d, 0, later);
+}
+
 // One packet a second after a quiet start, answered: what the first packet of a user sees.
 static void first_packet(struct sim_scenario *s)
 {
@@ -273,6 +304,7 @@ static const struct fixed table[] = {
     {"cones", cones, "endpoint-independent mapping on both sides"},
     {"symmetric", symmetric, "a mapping for each destination: the relay carries"},
     {"filters", filters, "symmetric, and a NAT that filters by address"},
+    {"masquerade", masquerade, "Linux masquerade on both sides: an early packet takes the port"},
     {"first-packet", first_packet, "request and answer, seldom"},
     {"early-call", early_call, "the called side has just joined, far from the server"},
     {"move-one", move_one, "one side gets other addresses, inside and outside"},

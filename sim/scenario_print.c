@@ -86,6 +86,8 @@ void sim_scenario_print(const struct sim_scenario *s, FILE *out)
         fprintf(out, "  at %.3f ms: %s, device %u, %u, %.3f ms\n", ms(s->faults[i].at),
                 sim_fault_name(s->faults[i].kind), s->faults[i].device, s->faults[i].other,
                 ms(s->faults[i].duration));
+    if (s->direct_within != 0)
+        fprintf(out, "  straight after %.3f ms at the latest\n", ms(s->direct_within));
     if (s->device_count == 2)
         fprintf(out, "  best: %s\n", best[sim_scenario_best(s, 0, 1)]);
 }

@@ -268,6 +268,15 @@ static void demand_life(struct sim_world *w)
 
 // --- the whole ---
 
+static void demand_direct(struct sim_world *w)
+{
+    const wend_duration within = w->scenario->direct_within, after = w->stats.direct_after;
+
+    if (within != 0 && (after < 0 || after > within))
+        sim_world_fail(w, "no packet went straight within %.0f ms of the first one",
+                       (double)within / 1e6);
+}
+
 static void count_missing(struct sim_world *w)
 {
     w->stats.missing = w->stats.sent - w->stats.refused - w->stats.delivered;
@@ -283,6 +292,8 @@ bool sim_world_play(struct sim_world *w)
     sim_world_run(w, SIM_BEGIN + w->scenario->length);
     if (!sim_world_failed(w))
         count_missing(w);
+    if (!sim_world_failed(w))
+        demand_direct(w);
     if (!sim_world_failed(w))
         demand_life(w);
     if (w->options.check_end && !sim_world_failed(w))

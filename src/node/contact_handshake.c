@@ -230,6 +230,23 @@ static bool passes_macs(struct wend_node *n, const struct wend_origin *origin, s
     return false;
 }
 
+// Both NATs are to be opened when our answer reaches the caller. If handshakes crossed and we do
+// not yield, we are the caller: the other side waits for the instant at which its answer reaches
+// us.
+static void await_opening(const struct wend_node *n, struct wend_contact *c)
+{
+    const wend_duration ours = n->leg_made ? wend_leg_rtt_least(&n->leg) : 0;
+    const wend_duration sum = ours + c->their_server_rtt;
+
+    if (wend_session_is_starting(&c->session)) {
+        c->hold_until = 0;
+        c->open_at = WEND_NEVER;
+        return;
+    }
+    c->hold_until = n->now + (sum < WEND_S(2) ? sum / 2 : WEND_S(1));
+    c->open_at = c->hold_until;
+}
+
 static bool accept_new(struct wend_node *n, struct wend_contact *c, const struct wend_initiation *i)
 {
     struct wend_attributes a;
@@ -258,10 +275,7 @@ static bool accept_new(struct wend_node *n, struct wend_contact *c, const struct
         wend_early_take(n, c, i, &a);
     else if (a.early_data.at != NULL)
         wend_node_drop(n, WEND_DROP_NOT_ALLOWED); // it comes again, sealed as data
-    const wend_duration ours = n->leg_made ? wend_leg_rtt_least(&n->leg) : 0;
-    const wend_duration sum = ours + c->their_server_rtt;
-    c->hold_until = n->now + (sum < WEND_S(2) ? sum / 2 : WEND_S(1));
-    c->open_at = c->hold_until;
+    await_opening(n, c);
     return true;
 }
 

@@ -106,13 +106,15 @@ static void forgive_all(struct wend_paths *p)
     }
 }
 
-// Coming back from idle: NATs on the way may have forgotten paths that were not heard for long.
+// Coming back from idle: NATs on the way may have forgotten paths that were not heard for long. One
+// that was not probed yet keeps its instant: NATs may be waiting for just that (wend_paths_add).
 static void wake(struct wend_paths *p, wend_instant now)
 {
     p->retry_after = RETRY_FIRST;
     for (uint32_t i = 0; i <= WEND_PATHS_RELAY; i++) {
         struct wend_prober *prober = &p->path[i].prober;
-        if (prober->state == WEND_PATH_STATE_NONE)
+        const bool fresh = prober->state == WEND_PATH_STATE_PROBING && prober->tries == 0;
+        if (prober->state == WEND_PATH_STATE_NONE || fresh)
             continue;
         if (!wend_prober_is_up(prober) || now - prober->heard > STALE_AFTER)
             wend_prober_start(prober, now);

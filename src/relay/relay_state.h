@@ -31,9 +31,10 @@
 #include "session/data.h"
 #include "wire/control.h"
 
-#define WEND_RELAY_RESPONSE_MAX  128 // bytes of our type 6: 92 and two attributes
-#define WEND_RELAY_BODY_MAX      1400
-#define WEND_RELAY_PAGE_MAX      1100 // bytes of entries in one message
+#define WEND_RELAY_RESPONSE_MAX 128 // bytes of our type 6: 92 and two attributes
+#define WEND_RELAY_BODY_MAX     1400
+// Bytes of entries in one message: sealed it passes links of 1,124 bytes whole.
+#define WEND_RELAY_PAGE_MAX      1000
 #define WEND_RELAY_PART_MAX      1024
 #define WEND_RELAY_SEALED_MAX    1400       // longest message that we make longer by choice
 #define WEND_RELAY_OUT_LEN       (2u << 20) // goes round: all of it is touched

@@ -246,6 +246,65 @@ static void test_same_inside_address(void **state)
         assert_false(v.paths[i].kind == WEND_PATH_DIRECT && v.paths[i].remote.ip[0] == 192);
 }
 
+// When each of two hosts first sent something to the other's NAT.
+static wend_instant opened[HOSTS];
+
+static wend_duration note_opening(size_t from, size_t to, const struct wend_datagram *d)
+{
+    (void)to;
+    (void)d;
+    if (opened[from] == 0)
+        opened[from] = world.now;
+    return TO_PEER;
+}
+
+// A packet that comes in before our own went out takes our port away from us at a plain masquerade.
+static void assert_both_open_in_time(void)
+{
+    assert_true(opened[0] != 0 && opened[1] != 0);
+    assert_true(opened[0] < opened[1] + TO_PEER);
+    assert_true(opened[1] < opened[0] + TO_PEER);
+}
+
+static void test_nats_open_at_one_instant(void **state)
+{
+    (void)state;
+    memset(opened, 0, sizeof opened);
+    world.hosts[0].nat = world.hosts[1].nat = true;
+    world.fate = note_opening;
+    all_up();
+    say(0, 1, 1);
+    run(WEND_MS(300));
+    assert_both_open_in_time();
+}
+
+static void nats_open_when_handshakes_cross(size_t first)
+{
+    memset(opened, 0, sizeof opened);
+    world.hosts[0].nat = world.hosts[1].nat = true;
+    world.fate = note_opening;
+    all_up();
+    say(first, 1 - first, 1);
+    run(WEND_MS(25)); // longer than the direct way takes, and nothing has arrived yet
+    say(1 - first, first, 2);
+    run(WEND_MS(300));
+    assert_both_open_in_time();
+    assert_int_equal(world.hosts[1 - first].plane.got[1], 1);
+    assert_int_equal(world.hosts[first].plane.got[2], 1);
+}
+
+static void test_nats_open_when_handshakes_cross(void **state)
+{
+    (void)state;
+    nats_open_when_handshakes_cross(0);
+}
+
+static void test_nats_open_when_they_cross_otherwise(void **state)
+{
+    (void)state;
+    nats_open_when_handshakes_cross(1);
+}
+
 static void test_goodbye(void **state)
 {
     struct wend_peer_view v;
@@ -280,6 +339,9 @@ int main(void)
         WITH(test_peer_restarts),
         WITH(test_hints_of_strangers),
         WITH(test_same_inside_address),
+        WITH(test_nats_open_at_one_instant),
+        WITH(test_nats_open_when_handshakes_cross),
+        WITH(test_nats_open_when_they_cross_otherwise),
         WITH(test_goodbye),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,6 +185,26 @@ static void test_idle_is_quiet_and_wakes(void **state)
     assert_int_equal(chosen(&w), 1);
 }
 
+// Both NATs have to be opened at one instant: what is held for it is not sent when use begins.
+static void test_held_until_its_instant(void **state)
+{
+    const struct wend_address held = at(2);
+    struct ways w = {.now = T0};
+
+    (void)state;
+    wend_paths_init(&w.paths);
+    add(&w, 1);
+    assert_int_equal(wend_paths_add(&w.paths, &held, T0 + WEND_MS(60)), 0);
+    wend_paths_set_use(&w.paths, WEND_PATHS_ACTIVE, w.now);
+    run_until(&w, T0 + WEND_MS(40));
+    assert_int_equal(w.probes, 1); // to the other one
+    run_until(&w, T0 + WEND_MS(59));
+    assert_int_equal(w.probes, 2);
+    w.paths.path[0].prober.next = WEND_NEVER; // out of the way
+    run_until(&w, T0 + WEND_MS(60));
+    assert_int_equal(w.probes, 3);
+}
+
 static void test_faster_relay_wins(void **state)
 {
     struct ways w;
@@ -390,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_cut_and_heal),
         cmocka_unit_test(test_retry_backs_off),
         cmocka_unit_test(test_idle_is_quiet_and_wakes),
+        cmocka_unit_test(test_held_until_its_instant),
         cmocka_unit_test(test_faster_relay_wins),
         cmocka_unit_test(test_better_direct_takes_over),
         cmocka_unit_test(test_noise_does_not_flap),
