@@ -426,7 +426,8 @@ void wend_node_expire(struct wend_node *n, wend_instant now)
         n->minute_at = now + MINUTE;
         wend_directory_purge(n);
     }
-    wend_server_expire(n); // what was asked for above goes out in this turn
+    if (wend_server_is_due(n)) // what was asked for above goes out in this turn
+        wend_server_expire(n);
 }
 
 wend_instant wend_node_deadline(const struct wend_node *n)
