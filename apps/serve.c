@@ -33,45 +33,94 @@ static int parse_public(const char *text, struct wend_server_address *ret)
     return 0;
 }
 
-static int read_config(const char *const *listen, const char *alternate, const char *public_one,
-                       struct wend_serve_config *ret)
+// One of each family.
+static int parse_alternate(const char *text, struct wend_serve_config *ret)
+{
+    struct wend_address a;
+    const int status = parse_address("--alt", text, &a);
+    if (status != 0)
+        return status;
+    struct wend_address *place = &ret->alternate[wend_discovery_family(a.family)];
+    if (place->family != WEND_FAMILY_NONE)
+        return wend_cli_fail(WEND_EXIT_USAGE, "serve", "a second --alt of one family", text,
+                             "give --alt once for IPv4 and once for IPv6");
+    *place = a;
+    return 0;
+}
+
+// "3479", "3479,3480", "none".
+static int parse_ports(const char *text, struct wend_serve_config *ret)
+{
+    ret->ports_told = true;
+    if (strcmp(text, "none") == 0)
+        return 0;
+    for (const char *at = text;; at++) {
+        char one[8] = "";
+        const size_t len = strcspn(at, ",");
+        uint64_t port;
+        if (len == 0 || len >= sizeof one || ret->port_count == WEND_SERVE_PORTS_MAX)
+            break;
+        memcpy(one, at, len);
+        if (wend_cli_number(one, 1, 65535, &port) != 0)
+            break;
+        ret->ports[ret->port_count++] = (uint16_t)port;
+        at += len;
+        if (*at == 0)
+            return 0;
+    }
+    return wend_cli_fail(WEND_EXIT_USAGE, "serve", "not ports for --ports", text,
+                         "write one to four, as in 3479,3480, or none");
+}
+
+struct texts {
+    const char **listen, **alternate; // lists
+    const char *ports, *public_one;
+};
+
+static int read_config(const struct texts *texts, struct wend_serve_config *ret)
 {
     int status = 0;
-    for (; *listen != NULL && status == 0; listen++) {
+    for (const char *const *at = texts->listen; *at != NULL && status == 0; at++) {
         if (ret->listen_count == WEND_SERVE_LISTENS_MAX)
-            return wend_cli_fail(WEND_EXIT_USAGE, "serve", "too many addresses", *listen,
+            return wend_cli_fail(WEND_EXIT_USAGE, "serve", "too many addresses", *at,
                                  "give --listen at most eight times");
-        status = parse_address("--listen", *listen, &ret->listen[ret->listen_count++]);
+        status = parse_address("--listen", *at, &ret->listen[ret->listen_count++]);
     }
-    if (status == 0 && alternate != NULL)
-        status = parse_address("--alt", alternate, &ret->alternate);
-    if (status == 0 && public_one != NULL)
-        status = parse_public(public_one, &ret->public_one);
+    for (const char *const *at = texts->alternate; *at != NULL && status == 0; at++)
+        status = parse_alternate(*at, ret);
+    if (status == 0 && texts->ports != NULL)
+        status = parse_ports(texts->ports, ret);
+    if (status == 0 && texts->public_one != NULL)
+        status = parse_public(texts->public_one, &ret->public_one);
     return status;
 }
 
 int wend_cmd_serve(int argc, char **argv)
 {
-    const char *listen_memory[17] = {NULL};
-    const char **listen = listen_memory;
-    const char *alternate = NULL, *public_one = NULL;
+    const char *listen[17] = {NULL}, *alternate[17] = {NULL};
+    struct texts texts = {.listen = listen, .alternate = alternate};
     const struct wend_cli_option options[] = {
         {.name = "listen",
          .argument = "ADDR[:PORT]",
-         .list = &listen,
+         .list = &texts.listen,
          .help = "UDP and TCP; may be repeated; any address, 3478"},
         {.name = "alt",
          .argument = "ADDR[:PORT]",
-         .value = &alternate,
-         .help = "second address, to be both discovery servers"},
+         .list = &texts.alternate,
+         .help = "second address, to be both discovery servers; once a family"},
+        {.name = "ports",
+         .argument = "PORT[,PORT…]",
+         .value = &texts.ports,
+         .help = "further UDP ports on each address; 3479, or the one after --listen's; none"},
         {.name = "public",
          .argument = "ADDR[:PORT]",
-         .value = &public_one,
+         .value = &texts.public_one,
          .help = "what a claim code names, behind a NAT"},
     };
     const struct wend_cli_spec spec = {
         .command = "serve",
-        .usage = "[--listen ADDR[:PORT]]… [--alt ADDR[:PORT]] [--public ADDR]",
+        .usage =
+            "[--listen ADDR[:PORT]]… [--alt ADDR[:PORT]] [--ports PORT[,PORT…]] [--public ADDR]",
         .about = "Runs a public server: discovery, relay, directory. Prints `ready …` once it\n"
                  "serves and, while it serves no network, a claim code for `wend network new`.",
         .options = options,
@@ -83,7 +132,7 @@ int wend_cmd_serve(int argc, char **argv)
     if (parsed != 0)
         return parsed > 0 ? WEND_EXIT_OK : WEND_EXIT_USAGE;
     struct wend_serve_config config = {.state = common.state};
-    const int status = read_config(listen, alternate, public_one, &config);
+    const int status = read_config(&texts, &config);
     if (status != 0)
         return status;
     wend_log_setup(common.log_json, common.verbose);

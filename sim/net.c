@@ -218,6 +218,7 @@ int wend_sim_net_send(struct wend_sim_net *n, uint32_t host, const struct wend_d
     c->host = host;
     c->interface = interface;
     c->dont_fragment = out->dont_fragment;
+    c->ttl = out->ttl;
     c->source = local;
     c->destination = out->remote;
     c->len = (uint16_t)out->bytes.len;

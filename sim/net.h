@@ -64,6 +64,10 @@ void wend_sim_net_listen(struct wend_sim_net *n, uint32_t host, uint16_t port, b
 
 // --- datagrams ---
 
+// A datagram with a TTL dies at the so-manieth router: the box of each site that it leaves or
+// enters is one, and the core another. A box at which it dies makes no mapping of it, and nobody is
+// told.
+//
 // Sends over UDP from `out->local` (port needed; family NONE: by route) to `out->remote`. What
 // happens later to the datagram is not told.
 //
@@ -164,7 +168,8 @@ enum wend_sim_drop {
     WEND_SIM_DROP_FILTERED,  // from outside, mapped, but not from there
     WEND_SIM_DROP_FULL,      // no port or no mapping left
     WEND_SIM_DROP_HAIRPIN,   // the box has none
-    WEND_SIM_DROP_CELLS,     // no free cell
+    WEND_SIM_DROP_TTL,       // its TTL was used up
+    WEND_SIM_DROP_CELLS,     // no free cell; it was never sent
     WEND_SIM_DROP_COUNT,
 };
 

@@ -132,7 +132,7 @@ const char *wend_sim_drop_name(enum wend_sim_drop drop)
         [WEND_SIM_DROP_FRAGMENT] = "fragment", [WEND_SIM_DROP_BLOCKED] = "blocked",
         [WEND_SIM_DROP_UNMAPPED] = "unmapped", [WEND_SIM_DROP_FILTERED] = "filtered",
         [WEND_SIM_DROP_FULL] = "full",         [WEND_SIM_DROP_HAIRPIN] = "hairpin",
-        [WEND_SIM_DROP_CELLS] = "cells",
+        [WEND_SIM_DROP_CELLS] = "cells",       [WEND_SIM_DROP_TTL] = "ttl",
     };
     return drop < WEND_SIM_DROP_COUNT ? names[drop] : "?";
 }

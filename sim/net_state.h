@@ -60,6 +60,7 @@ struct cell {
     uint32_t came_from;       // the site through which it came to the internet
     uint32_t host, interface; // of the sender
     bool dont_fragment, crossed, downward;
+    uint8_t ttl; // routers that it may still meet, the last of which drops it; 0: any number
     uint8_t tries;
     uint16_t len;
     uint16_t piece_len;                       // of its largest fragment, an IP packet; 0: whole

@@ -149,6 +149,12 @@ static enum outcome cross(struct wend_sim_net *n, struct cell *c, uint32_t link,
 
 // --- sites ---
 
+// A router takes it: one less.
+static bool dies(struct cell *c)
+{
+    return c->ttl != 0 && --c->ttl == 0;
+}
+
 // On the internet, between the sites on both sides of the core.
 static enum outcome cross_core(struct wend_sim_net *n, struct cell *c, uint32_t to)
 {
@@ -160,6 +166,8 @@ static enum outcome cross_core(struct wend_sim_net *n, struct cell *c, uint32_t 
     const uint64_t own = core >> 1;
     const wend_duration delay = own == CORE_PRESET ? n->core_preset : (wend_duration)own;
     c->crossed = true;
+    if (dies(c))
+        return lose(n, c, WEND_SIM_DROP_TTL);
     if (delay == 0)
         return GOES_ON;
     c->step = STEP_ROUTE;
@@ -174,6 +182,8 @@ static enum outcome leave(struct wend_sim_net *n, struct cell *c)
     const struct site *s = &n->sites[site];
     if (site == WEND_SIM_INTERNET || c->downward)
         return lose(n, c, WEND_SIM_DROP_NO_ROUTE);
+    if (dies(c))
+        return lose(n, c, WEND_SIM_DROP_TTL);
     const bool hairpin =
         s->box.kind == WEND_SIM_BOX_NAT && is_ipv4(c) && same_ip(&c->to, &s->public);
     if (hairpin && !s->box.hairpin)
@@ -213,6 +223,8 @@ static enum outcome route(struct wend_sim_net *n, struct cell *c)
 
 static enum outcome enter(struct wend_sim_net *n, struct cell *c)
 {
+    if (dies(c))
+        return lose(n, c, WEND_SIM_DROP_TTL);
     c->downward = true;
     const enum wend_sim_drop why = wend_sim_box_in(n, c->where, c);
     if (why != WEND_SIM_DROP_NONE)

@@ -53,8 +53,9 @@ enum sim_lost {
     SIM_LOST_ASLEEP,   // host is suspended
     SIM_LOST_UNOPENED, // a message given back by the node, and still without keys
     SIM_LOST_NO_STREAM,
-    SIM_LOST_OPENER, // dropped and counted by the opening half
-    SIM_LOST_SERVER, // dropped and counted by the server
+    SIM_LOST_OPENER,    // dropped and counted by the opening half
+    SIM_LOST_SERVER,    // dropped and counted by the server
+    SIM_LOST_NO_SOCKET, // came to a port that nobody has open
     SIM_LOST_KINDS,
 };
 

@@ -63,6 +63,12 @@ struct sim_actor {
     uint32_t index;
 };
 
+// Beside the usual one; number n is at n - 1.
+struct sim_sockets {
+    uint16_t port[WEND_SOCKETS_MAX]; // 0: closed
+    uint32_t count, next;
+};
+
 struct sim_device {
     struct sim_actor actor;
     uint16_t index;
@@ -79,6 +85,7 @@ struct sim_device {
     int64_t clock_offset;
     uint32_t boots;
     uint32_t udp_port;
+    struct sim_sockets sockets;
 
     struct sim_arena node_arena, seal_arena, open_arena, stats_arena;
     struct wend_node *node;
@@ -226,6 +233,15 @@ static inline bool sim_device_awake(const struct sim_device *d)
 void sim_device_drain(struct sim_world *w, struct sim_device *d); // awake ones only
 // One datagram to the opening half; returns false when it is the node's.
 bool sim_device_open(struct sim_world *w, struct sim_device *d, const struct wend_datagram *in);
+// world_sockets.c
+void sim_sockets_open(struct sim_world *w, struct sim_device *d, const struct wend_node_event *e);
+void sim_sockets_close(struct sim_device *d, const struct wend_node_event *e);
+void sim_sockets_forget(struct sim_device *d); // the process is gone
+// The local port that it leaves from; 0: there is no such socket.
+uint16_t sim_sockets_port(const struct sim_device *d, const struct wend_datagram *out);
+// Whose port it is; false: nobody's.
+bool sim_sockets_find(const struct sim_device *d, uint16_t port, uint16_t *ret_socket);
+
 void sim_device_take_packets(struct sim_world *w, struct sim_device *d);
 // What is in the out buffer to the network.
 void sim_device_send_runs(struct sim_world *w, struct sim_device *d, struct wend_seal_out *out);

@@ -21,6 +21,7 @@ void sim_device_begin(struct sim_world *w, uint16_t index)
     d->wakes = 0;
     d->restarts = d->tells = WEND_NEVER;
     d->generation = d->site_moves = d->boots = d->pin_count = 0;
+    memset(&d->sockets, 0, sizeof d->sockets);
     d->clock_offset = 0;
     d->udp_port = 41641;
     d->floor = 0;
@@ -93,6 +94,7 @@ void sim_device_start(struct sim_world *w, struct sim_device *d)
     make_halves(w, d);
     make_node(w, d);
     memset(d->streams, 0, sizeof d->streams);
+    sim_sockets_forget(d);
     d->broken = 0;
     memset(d->ways, 0, sizeof d->ways);
     for (size_t i = 0; i < SIM_DEVICES_MAX; i++)
@@ -187,11 +189,17 @@ void sim_device_receive(struct sim_world *w, struct sim_device *d, const struct 
         note_lost(w, d, d->running ? SIM_LOST_ASLEEP : SIM_LOST_DOWN, in);
         return;
     }
+    struct wend_datagram heard = *in;
+    if (in->transport == WEND_TRANSPORT_UDP &&
+        !sim_sockets_find(d, in->local.port, &heard.socket)) {
+        note_lost(w, d, SIM_LOST_NO_SOCKET, in);
+        return;
+    }
     if (in->transport == WEND_TRANSPORT_UDP)
         sim_watch_heard(d, &in->remote);
     wend_node_set_clock(d->node, sim_device_unix_ns(w, d));
-    if (!sim_device_open(w, d, in))
-        (void)wend_node_receive(d->node, in, w->now);
+    if (!sim_device_open(w, d, &heard))
+        (void)wend_node_receive(d->node, &heard, w->now);
     sim_device_drain(w, d);
 }
 

@@ -38,8 +38,9 @@ static void send_datagram(struct sim_world *w, struct sim_device *d,
         sim_ledger_datagram(w->options.ledger, d->index, out->remote.port == SIM_PORT);
     if (out->transport == WEND_TRANSPORT_UDP) {
         struct wend_datagram way = *out;
-        way.local.port = (uint16_t)d->udp_port;
-        (void)wend_sim_net_send(w->net, d->host, &way, w->now);
+        way.local.port = sim_sockets_port(d, out);
+        if (way.local.port != 0)
+            (void)wend_sim_net_send(w->net, d->host, &way, w->now);
         return;
     }
     const int error = wend_sim_net_send_stream(w->net, d->host, out->stream, out->bytes, w->now);
@@ -70,7 +71,8 @@ void sim_device_send_runs(struct sim_world *w, struct sim_device *d, struct wend
         struct wend_datagram way = {.transport = run->path.transport,
                                     .stream = run->path.stream,
                                     .local = run->path.local,
-                                    .remote = run->path.remote};
+                                    .remote = run->path.remote,
+                                    .socket = run->path.socket};
         note_way(w, d, run);
         for (size_t at = 0; at < run->len; at += run->segment_len) {
             const size_t left = run->len - at;
@@ -287,6 +289,9 @@ static void take_event(struct sim_world *w, struct sim_device *d, const struct w
     case WEND_NODE_RESERVE_TIMESTAMP: d->floor = e->unix_ns; break;
     case WEND_NODE_PACKET: sim_world_delivered(w, d, e->bytes); break;
     case WEND_NODE_UNOPENED: open_again(w, d, e); break;
+    case WEND_NODE_OPEN_SOCKETS: sim_sockets_open(w, d, e); break;
+    case WEND_NODE_CLOSE_SOCKETS: sim_sockets_close(d, e); break;
+    case WEND_NODE_ADOPT_SOCKET: break; // the halves have no sockets of their own here
     case WEND_NODE_READY:
     case WEND_NODE_SERVER_LOST:
     case WEND_NODE_STORE_NETWORK:

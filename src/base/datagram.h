@@ -17,6 +17,9 @@ enum wend_transport {
     WEND_TRANSPORT_IPIP,
 };
 
+// Over UDP `socket` is the one it came to or leaves from: 0, the usual one of the family, or one
+// that the node asked its owner for (node/sockets.h).
+//
 // Over a stream (TCP, TLS) `stream` is a number the opener chose, never 0 and never used twice by
 // one machine; over UDP it is 0. `bytes` is borrowed: valid until the next call to the machine (or
 // io layer) that handed it out.
@@ -27,6 +30,8 @@ struct wend_datagram {
     struct wend_address remote;
     struct wend_bytes bytes;
     bool dont_fragment; // a probe for the path MTU: lost rather than cut into pieces
+    uint8_t ttl;        // of what is sent over UDP: routers it passes, and one; 0: the usual one
+    uint16_t socket;
 };
 
 #endif

@@ -50,13 +50,10 @@ static void send_datagram(struct wend_device *d, const struct wend_datagram *out
         (void)wend_dial_send(d->dials, out->stream, out->bytes);
         return;
     }
-    const struct wend_udp *socket = &d->sockets[out->remote.family == WEND_FAMILY_IPV6];
-    if (socket->fd < 0)
-        return;
-    if (out->dont_fragment)
-        wend_udp_send_whole(socket->fd, &out->remote, &out->local, out->bytes);
-    else
-        wend_udp_send_one(socket->fd, &out->remote, &out->local, out->bytes);
+    const int fd = out->socket != 0 ? wend_device_extra_fd(d, out)
+                                    : d->sockets[out->remote.family == WEND_FAMILY_IPV6].fd;
+    if (fd >= 0)
+        wend_udp_send_one(fd, out);
 }
 
 void wend_device_send(struct wend_device *d)
@@ -80,7 +77,7 @@ void wend_device_send(struct wend_device *d)
     }
 }
 
-static void drain(struct wend_device *d)
+void wend_device_drain(struct wend_device *d)
 {
     wend_device_take_events(d);
     wend_device_send(d);
@@ -96,7 +93,7 @@ void wend_device_turn(struct wend_device *d)
     const wend_instant now = wend_clock_now();
     wend_node_set_clock(d->node, (uint64_t)wend_clock_unix_ns());
     wend_node_expire(d->node, now);
-    drain(d);
+    wend_device_drain(d);
     if (d->stopping)
         return;
     const wend_instant next = wend_node_deadline(d->node);
@@ -113,11 +110,11 @@ static bool hear_plane(struct wend_device *d, wend_instant now, int *budget)
     struct wend_datagram in;
     while (wend_plane_next_notice(d->plane, &notice)) {
         wend_node_notice(d->node, &notice, now);
-        drain(d);
+        wend_device_drain(d);
     }
     for (; *budget > 0 && wend_plane_next_datagram(d->plane, &in); --*budget) {
         (void)wend_node_receive(d->node, &in, now);
-        drain(d);
+        wend_device_drain(d);
     }
     while (wend_plane_next_stream_out(d->plane, &in))
         (void)wend_dial_send(d->dials, in.stream, in.bytes);
@@ -370,9 +367,10 @@ int wend_device_open(const struct wend_device_config *config, struct wend_store 
     struct wend_device *d = calloc(1, sizeof *d);
     if (d == NULL)
         return wend_device_explain(why, "not enough memory", NULL, NULL);
+    wend_device_raise_limits();
     d->config = *config;
     d->store = store;
-    d->tun.fd = d->sockets[0].fd = d->sockets[1].fd = d->alarm.fd = -1;
+    d->tun.fd = d->sockets[0].fd = d->sockets[1].fd = d->alarm.fd = d->extra.epoll = -1;
     d->node_memory = MAP_FAILED;
     if (set_up(d, why) != 0) {
         wend_device_close(d);
@@ -432,6 +430,7 @@ void wend_device_close(struct wend_device *d)
     wend_tun_close(&d->tun); // the kernel takes its addresses and routes out
     wend_udp_close(&d->sockets[0]);
     wend_udp_close(&d->sockets[1]);
+    wend_device_close_sockets(d);
     if (d->node_memory != MAP_FAILED) {
         wend_wipe(d->node_memory, d->node != NULL ? d->node_size : 0);
         munmap(d->node_memory, d->node_size);

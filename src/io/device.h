@@ -5,6 +5,7 @@
 //   device.c         open, run, the turn of the loop, close
 //   device_link.c    interface, addresses, routes, candidates
 //   device_events.c  what the node says: log, state on disk, names
+//   device_sockets.c further UDP sockets that the node asks for
 //   device_join.c    from an invite to a membership
 #ifndef WEND_IO_DEVICE_H
 #define WEND_IO_DEVICE_H

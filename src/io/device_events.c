@@ -160,6 +160,9 @@ static void take_event(struct wend_device *d, const struct wend_node_event *e)
     case WEND_NODE_MEMBER_REFUSED: log_refused_member(e); break;
     case WEND_NODE_PACKET: give_host(d, e); break;
     case WEND_NODE_UNOPENED: give_back(d, e); break;
+    case WEND_NODE_OPEN_SOCKETS: wend_device_open_extra(d, e); break;
+    case WEND_NODE_CLOSE_SOCKETS: wend_device_close_extra(d, e); break;
+    case WEND_NODE_ADOPT_SOCKET: wend_device_adopt_extra(d, e); break;
     case WEND_NODE_RESERVE_TIMESTAMP:
         kept(wend_store_put_number(d->store, WEND_STORE_LABEL_FLOOR, e->unix_ns), "label floor");
         break;

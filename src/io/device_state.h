@@ -18,6 +18,19 @@
 struct wend_control_server;
 struct wend_names;
 
+struct wend_device_socket {
+    struct wend_udp udp; // fd -1: closed
+    bool adopted;        // the plane reads it
+};
+
+// What the node asked for beside `sockets`; number n is at[n - 1].
+struct wend_device_sockets {
+    int epoll;                     // -1: none was asked for yet
+    uv_poll_t poll;                // of it
+    struct wend_device_socket *at; // WEND_SOCKETS_MAX
+    struct wend_udp_batch *batch;
+};
+
 struct wend_device {
     struct wend_device_config config;
     struct wend_store *store;
@@ -40,6 +53,7 @@ struct wend_device {
     struct wend_monitor monitor;
     struct wend_interface interface;
     struct wend_udp sockets[2]; // IPv4, IPv6
+    struct wend_device_sockets extra;
     uint16_t port;
     struct wend_dials *dials;
     struct wend_plane *plane;
@@ -67,7 +81,17 @@ void wend_device_take_events(struct wend_device *d);
 void wend_device_update_names(struct wend_device *d);
 int wend_device_open_control(struct wend_device *d, struct wend_device_error *why);
 
+// device_sockets.c
+void wend_device_raise_limits(void); // as many descriptors as the system lets us have
+void wend_device_open_extra(struct wend_device *d, const struct wend_node_event *e);
+void wend_device_close_extra(struct wend_device *d, const struct wend_node_event *e);
+void wend_device_adopt_extra(struct wend_device *d, const struct wend_node_event *e);
+// The descriptor that a datagram with a socket number leaves by; -1: there is none.
+int wend_device_extra_fd(const struct wend_device *d, const struct wend_datagram *out);
+void wend_device_close_sockets(struct wend_device *d);
+
 // device.c
+void wend_device_drain(struct wend_device *d); // events, then as below
 // Hands on the node's commands and datagrams.
 void wend_device_send(struct wend_device *d);
 void wend_device_turn(struct wend_device *d);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -129,8 +130,8 @@ static void init_opener(struct wend_plane *p, const struct wend_plane_config *c,
     memcpy(config.hash_key, c->hash_key, sizeof config.hash_key);
     t->plane = p;
     t->tun = *c->tun;
-    t->udp[0] = copy_socket(c->udp4);
-    t->udp[1] = copy_socket(c->udp6);
+    t->ears[0].udp = copy_socket(c->udp4);
+    t->ears[1].udp = copy_socket(c->udp6);
     t->open = wend_open_init(memory, &config);
     wend_wipe(config.hash_key, sizeof config.hash_key);
 }
@@ -145,7 +146,7 @@ static struct wend_plane *new_plane(const struct wend_plane_config *config)
         return NULL;
     struct wend_plane *p = (struct wend_plane *)(void *)memory;
     p->size = size;
-    p->node_wake.fd = p->sealer.wake.fd = p->opener.wake.fd = -1;
+    p->node_wake.fd = p->sealer.wake.fd = p->opener.wake.fd = p->opener.extra_fd = -1;
     atomic_store(&p->node_wake.asleep, true);
     init_rings(p);
     init_sealer(p, config, memory + plane);
@@ -161,6 +162,9 @@ static int open_descriptors(struct wend_plane *p)
         if (*fds[i] < 0)
             return -errno;
     }
+    p->opener.extra_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (p->opener.extra_fd < 0)
+        return -errno;
     p->opener.batch = wend_udp_batch_new(WEND_PLANE_UDP_MESSAGES);
     return p->opener.batch != NULL ? 0 : -ENOMEM;
 }
@@ -218,7 +222,8 @@ void wend_plane_stop(struct wend_plane *p)
     wend_seal_close(p->sealer.seal);
     wend_open_close(p->opener.open);
     wend_udp_batch_free(p->opener.batch);
-    const int fds[] = {p->node_wake.fd, p->sealer.wake.fd, p->opener.wake.fd};
+    wend_plane_close_sockets(p);
+    const int fds[] = {p->node_wake.fd, p->sealer.wake.fd, p->opener.wake.fd, p->opener.extra_fd};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         if (fds[i] >= 0)
             (void)close(fds[i]);

@@ -61,6 +61,17 @@ void wend_plane_command_open(struct wend_plane *p, const struct wend_command *co
 
 // Readable while something waits for the node. The caller only polls it.
 int wend_plane_fd(const struct wend_plane *p);
+
+// From now on the threads receive from this socket, too, and send through it what commands after
+// this one say by their path's `socket`. They work with descriptors of their own: the caller may
+// close its own at any time, and goes on sending with it, not receiving. Datagrams for the node
+// come by wend_plane_next_datagram with the number.
+//
+// Returns 0; -ENOSPC when there are WEND_PLANE_SOCKETS_MAX; -EEXIST for a number that is in use; or
+// -errno of dup(2).
+int wend_plane_adopt(struct wend_plane *p, uint16_t number, const struct wend_udp *udp);
+// The opposite. What is sealed for that socket is dropped from now on, and counted.
+void wend_plane_release(struct wend_plane *p, uint16_t number);
 // Says that everything is drained. Returns true when the descriptor will tell of what comes next;
 // false when something has come meanwhile: drain again.
 bool wend_plane_rest(struct wend_plane *p);

@@ -6,10 +6,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
 
 #include "io/clock.h"
 #include "io/plane_state.h"
+
+enum { EXTRAS_A_TURN = 16 };
 
 static void run_commands(struct wend_plane_opener *t)
 {
@@ -17,8 +20,10 @@ static void run_commands(struct wend_plane_opener *t)
     size_t len;
     uint8_t *at;
     while ((at = wend_ring_peek(ring, &len)) != NULL) {
+        struct wend_command *const c = (struct wend_command *)(void *)at;
         // Refused for want of room: the index stays unknown, and the peer is told by a hint.
-        (void)wend_open_command(t->open, (struct wend_command *)(void *)at);
+        if (!wend_plane_open_socket(t, c))
+            (void)wend_open_command(t->open, c);
         wend_ring_release(ring);
     }
 }
@@ -86,11 +91,11 @@ static bool take(struct wend_plane_opener *t, const struct wend_datagram *way, u
     return verdict == WEND_OPEN_NODE && for_node(t, way, (struct wend_bytes){at, len});
 }
 
-static bool take_segments(struct wend_plane_opener *t, const struct wend_udp_packet *p,
-                          wend_instant now)
+static bool take_segments(struct wend_plane_opener *t, uint16_t socket,
+                          const struct wend_udp_packet *p, wend_instant now)
 {
     const struct wend_datagram way = {
-        .transport = WEND_TRANSPORT_UDP, .local = p->local, .remote = p->from};
+        .transport = WEND_TRANSPORT_UDP, .local = p->local, .remote = p->from, .socket = socket};
     const size_t step = p->segment_len != 0 ? p->segment_len : p->len;
     bool told = false;
     // Rather fewer long packets for the host than one that ends where the batch does.
@@ -106,24 +111,36 @@ static bool take_segments(struct wend_plane_opener *t, const struct wend_udp_pac
 }
 
 // Returns false when nothing waited.
-static bool receive(struct wend_plane_opener *t, struct wend_udp *udp, wend_instant now, bool *told)
+static bool receive(struct wend_plane_opener *t, struct wend_plane_ear *ear, wend_instant now,
+                    bool *told)
 {
-    if (udp->fd < 0)
+    if (ear->udp.fd < 0)
         return false;
     const struct wend_udp_packet *packets;
-    const int count = wend_udp_receive(udp, t->batch, &packets);
-    if (count < 0 && count != -EAGAIN) {
-        udp->fd = -1; // not ours to close
+    const int count = wend_udp_receive(&ear->udp, t->batch, &packets);
+    if (count < 0 && count != -EAGAIN && ear->socket == 0) {
+        ear->udp.fd = -1; // not ours to close
         wend_plane_fail(t->plane, count);
     }
     if (count < 0)
         return false;
     for (int i = 0; i < count; i++)
-        if (take_segments(t, &packets[i], now))
+        if (take_segments(t, ear->socket, &packets[i], now))
             *told = true;
     drain_batch(t);
     t->tally.numbers[WEND_PLANE_BATCHES]++;
     return true;
+}
+
+// Adopted sockets, as far as they have something.
+static bool receive_extras(struct wend_plane_opener *t, wend_instant now, bool *told)
+{
+    struct epoll_event ready[EXTRAS_A_TURN];
+    const int count = epoll_wait(t->extra_fd, ready, EXTRAS_A_TURN, 0);
+    bool busy = false;
+    for (int i = 0; i < count; i++)
+        busy |= receive(t, &t->ears[ready[i].data.u32], now, told);
+    return busy;
 }
 
 static bool take_streams(struct wend_plane_opener *t, wend_instant now, bool *told)
@@ -169,8 +186,10 @@ static bool turn(struct wend_plane_opener *t)
     bool told = false;
     run_commands(t);
     bool busy = take_streams(t, now, &told);
-    busy |= receive(t, &t->udp[0], now, &told);
-    busy |= receive(t, &t->udp[1], now, &told);
+    busy |= receive(t, &t->ears[0], now, &told);
+    busy |= receive(t, &t->ears[1], now, &told);
+    if (t->extra_count > 0)
+        busy |= receive_extras(t, now, &told);
     expire(t, now);
     if (pass_notices(t) || told)
         wend_plane_wake(&t->plane->node_wake);
@@ -200,14 +219,15 @@ static const struct timespec *time_until(wend_instant deadline, struct timespec 
 static void sleep_until_work(struct wend_plane_opener *t)
 {
     struct timespec left;
-    struct pollfd fds[3] = {
+    struct pollfd fds[4] = {
         {.fd = t->wake.fd, .events = POLLIN},
-        {.fd = t->udp[0].fd, .events = POLLIN},
-        {.fd = t->udp[1].fd, .events = POLLIN},
+        {.fd = t->ears[0].udp.fd, .events = POLLIN},
+        {.fd = t->ears[1].udp.fd, .events = POLLIN},
+        {.fd = t->extra_count > 0 ? t->extra_fd : -1, .events = POLLIN},
     };
     wend_plane_fall_asleep(&t->wake);
     if (!has_input(t))
-        (void)ppoll(fds, 3, time_until(wend_open_deadline(t->open), &left), NULL);
+        (void)ppoll(fds, 4, time_until(wend_open_deadline(t->open), &left), NULL);
     wend_plane_awake(&t->wake, fds[0].revents != 0);
 }
 

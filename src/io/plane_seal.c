@@ -16,8 +16,10 @@ static bool run_commands(struct wend_plane_sealer *t)
     size_t len;
     uint8_t *at;
     while ((at = wend_ring_peek(ring, &len)) != NULL) {
+        struct wend_command *const c = (struct wend_command *)(void *)at;
         // Refused for want of memory: the slot then has no keys, and the next packet says so.
-        (void)wend_seal_command(t->seal, (struct wend_command *)(void *)at);
+        if (!wend_plane_seal_socket(t, c))
+            (void)wend_seal_command(t->seal, c);
         wend_ring_release(ring);
         any = true;
     }
@@ -43,16 +45,33 @@ static bool pass_notices(struct wend_plane_sealer *t)
 
 static bool is_blocked(const struct wend_plane_sealer *t)
 {
-    return t->lanes[0].at < t->lanes[0].count || t->lanes[1].at < t->lanes[1].count;
+    return t->pending_count > 0;
+}
+
+// NULL: there is no such socket.
+static struct wend_plane_lane *find_lane(struct wend_plane_sealer *t,
+                                         const struct wend_plane_path *path)
+{
+    if (path->socket == 0) {
+        struct wend_plane_lane *lane = &t->lanes[path->remote.family == WEND_FAMILY_IPV6];
+        return lane->udp.fd >= 0 ? lane : NULL;
+    }
+    for (size_t i = 0; i < t->extra_high; i++)
+        if (t->extras[i] == path->socket)
+            return &t->lanes[2 + i];
+    return NULL;
 }
 
 static void plan_udp(struct wend_plane_sealer *t, const struct wend_seal_run *run)
 {
-    struct wend_plane_lane *lane = &t->lanes[run->path.remote.family == WEND_FAMILY_IPV6];
-    if (lane->udp.fd < 0) {
+    struct wend_plane_lane *lane = find_lane(t, &run->path);
+    if (lane == NULL) {
         t->without_socket += run->count;
         return;
     }
+    if (!lane->pending)
+        t->pending[t->pending_count++] = (uint8_t)(lane - t->lanes);
+    lane->pending = true;
     lane->items[lane->count++] = (struct wend_udp_send){.to = run->path.remote,
                                                         .from = run->path.local,
                                                         .data = t->out.at + run->offset,
@@ -89,12 +108,18 @@ static void send_lane(struct wend_plane_lane *lane)
     }
     lane->at = 0;
     lane->count = 0;
+    lane->pending = false;
 }
 
 static void send_lanes(struct wend_plane_sealer *t)
 {
-    send_lane(&t->lanes[0]);
-    send_lane(&t->lanes[1]);
+    const size_t count = t->pending_count;
+    t->pending_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        send_lane(&t->lanes[t->pending[i]]);
+        if (t->lanes[t->pending[i]].pending)
+            t->pending[t->pending_count++] = t->pending[i];
+    }
     if (!is_blocked(t))
         wend_seal_out_clear(&t->out);
 }
@@ -184,11 +209,16 @@ static void fill(struct wend_plane_sealer *t, wend_instant now)
 
 static void publish(struct wend_plane_sealer *t)
 {
-    const struct wend_udp_counts *a = &t->lanes[0].udp.counts, *b = &t->lanes[1].udp.counts;
     uint64_t *n = t->tally.numbers;
-    n[WEND_PLANE_TOO_BIG] = a->too_big + b->too_big;
-    n[WEND_PLANE_GSO_REFUSED] = a->gso_refused + b->gso_refused;
-    n[WEND_PLANE_FAILED] = a->failed + b->failed + t->without_socket;
+    n[WEND_PLANE_TOO_BIG] = t->gone.too_big;
+    n[WEND_PLANE_GSO_REFUSED] = t->gone.gso_refused;
+    n[WEND_PLANE_FAILED] = t->gone.failed + t->without_socket;
+    for (size_t i = 0; i < 2 + t->extra_high; i++) {
+        const struct wend_udp_counts *c = &t->lanes[i].udp.counts;
+        n[WEND_PLANE_TOO_BIG] += c->too_big;
+        n[WEND_PLANE_GSO_REFUSED] += c->gso_refused;
+        n[WEND_PLANE_FAILED] += c->failed;
+    }
     wend_plane_publish(&t->tally, wend_seal_drops(t->seal));
 }
 
@@ -220,18 +250,14 @@ static bool has_commands(struct wend_plane_sealer *t)
 static void sleep_until_work(struct wend_plane_sealer *t)
 {
     const bool blocked = is_blocked(t);
-    struct pollfd fds[4] = {
-        {.fd = t->wake.fd, .events = POLLIN},
-        {.fd = blocked || t->tun_gone ? -1 : t->tun.fd, .events = POLLIN},
-    };
-    for (int i = 0; i < 2; i++) {
-        const struct wend_plane_lane *lane = &t->lanes[i];
-        fds[2 + i] =
-            (struct pollfd){.fd = lane->at < lane->count ? lane->udp.fd : -1, .events = POLLOUT};
-    }
+    struct pollfd fds[2 + WEND_PLANE_LANES];
+    fds[0] = (struct pollfd){.fd = t->wake.fd, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = blocked || t->tun_gone ? -1 : t->tun.fd, .events = POLLIN};
+    for (size_t i = 0; i < t->pending_count; i++)
+        fds[2 + i] = (struct pollfd){.fd = t->lanes[t->pending[i]].udp.fd, .events = POLLOUT};
     wend_plane_fall_asleep(&t->wake);
     if (!has_commands(t))
-        (void)poll(fds, 4, -1);
+        (void)poll(fds, 2 + t->pending_count, -1);
     wend_plane_awake(&t->wake, fds[0].revents != 0);
 }
 

@@ -4,6 +4,7 @@
 //   plane.c       start, stop, and what the node's thread calls
 //   plane_seal.c  the seal thread
 //   plane_open.c  the open thread
+//   plane_sockets.c  further sockets: how they come to both threads, and go
 //
 // Waking: a thread that finds nothing to do says so in `asleep`, looks once more, and polls its
 // eventfd. Whoever put something into one of its rings looks at `asleep` after that, with a full
@@ -19,6 +20,7 @@
 #include "node/open.h"
 #include "node/seal.h"
 
+#define WEND_PLANE_LANES          (2 + WEND_PLANE_SOCKETS_MAX)
 #define WEND_PLANE_COMMANDS_BYTES (1u << 20) // 7,000 commands; full: the node's thread waits
 #define WEND_PLANE_NOTICES_BYTES  (1u << 18) // 5,000, or 450 with early data; full: they wait
 #define WEND_PLANE_STREAM_BYTES   (1u << 18) // each way; full: the newest is dropped, counted
@@ -64,8 +66,15 @@ void wend_plane_publish(struct wend_plane_tally *t, const struct wend_drops *mac
 // A socket as the seal thread uses it, and what is to go out there: items from `at` on.
 struct wend_plane_lane {
     struct wend_udp udp;
+    bool pending; // stands in the sealer's list
     size_t at, count;
     struct wend_udp_send items[WEND_SEAL_RUNS_MAX];
+};
+
+// A socket as the open thread uses it.
+struct wend_plane_ear {
+    struct wend_udp udp;
+    uint16_t socket; // of an adopted one its number; 0 there: free
 };
 
 struct wend_plane_sealer {
@@ -73,7 +82,13 @@ struct wend_plane_sealer {
     struct wend_plane_wake wake;
     struct wend_seal *seal;
     struct wend_tun tun;
-    struct wend_plane_lane lanes[2]; // IPv4, IPv6
+    // IPv4, IPv6, then adopted sockets; lane 2 + i has number extras[i], 0: free.
+    struct wend_plane_lane lanes[WEND_PLANE_LANES];
+    uint16_t extras[WEND_PLANE_SOCKETS_MAX];
+    size_t extra_high;
+    uint8_t pending[WEND_PLANE_LANES]; // lanes that have something to send
+    size_t pending_count;
+    struct wend_udp_counts gone; // of lanes that are no more
     struct wend_seal_out out;
     struct wend_vnet vnet;
     size_t held; // bytes in `packet` that found no room in `out`
@@ -91,7 +106,9 @@ struct wend_plane_opener {
     struct wend_open *open;
     struct wend_tun tun;
     bool tun_gone;
-    struct wend_udp udp[2]; // IPv4, IPv6
+    struct wend_plane_ear ears[WEND_PLANE_LANES]; // IPv4, IPv6, then adopted ones
+    size_t extra_count;
+    int extra_fd; // epoll over the adopted ones
     struct wend_udp_batch *batch;
     struct wend_plane_tally tally;
     uint8_t stream_bytes[WEND_PLANE_STREAM_READS][WEND_DATAGRAM_MAX];
@@ -111,6 +128,7 @@ struct wend_plane {
     bool running[2];
     pthread_t threads[2];
     bool datagram_peeked, stream_peeked;
+    uint16_t adopted[WEND_PLANE_SOCKETS_MAX]; // 0: free
 
     struct wend_plane_sealer sealer;
     struct wend_plane_opener opener;
@@ -132,6 +150,12 @@ static inline size_t wend_plane_notice_len(const struct wend_notice *n)
 {
     return offsetof(struct wend_notice, early) + n->early_len;
 }
+// plane_sockets.c: the part of commands that the threads carry out themselves. False: it is another
+// command.
+bool wend_plane_seal_socket(struct wend_plane_sealer *t, const struct wend_command *c);
+bool wend_plane_open_socket(struct wend_plane_opener *t, const struct wend_command *c);
+// After the threads have ended: closes all, also what they did not come to.
+void wend_plane_close_sockets(struct wend_plane *p);
 // A thread can work no more; the node is woken.
 void wend_plane_fail(struct wend_plane *p, int error);
 

@@ -190,17 +190,6 @@ static int open_any(struct wend_serve *s, struct wend_serve_failure *ret)
     return error6 == -EAFNOSUPPORT || error6 == -EADDRNOTAVAIL ? error : error6;
 }
 
-static bool receives_alternate(const struct wend_serve *s)
-{
-    const struct wend_address *alternate = &s->config->alternate;
-    const struct wend_address any = {.family = alternate->family, .port = alternate->port};
-    for (size_t i = 0; i < s->socket_count; i++)
-        if (wend_address_equal(&s->sockets[i].udp.local, &any) ||
-            wend_address_equal(&s->sockets[i].udp.local, alternate))
-            return true;
-    return false;
-}
-
 static int open_sockets(struct wend_serve *s, struct wend_serve_failure *ret)
 {
     int error = wend_serve_open_streams(s);
@@ -211,10 +200,11 @@ static int open_sockets(struct wend_serve *s, struct wend_serve_failure *ret)
         error = open_any(s, ret);
     for (size_t i = 0; i < s->config->listen_count && error == 0; i++)
         error = open_address(s, &s->config->listen[i], ret);
-    if (error != 0 || s->config->alternate.family == WEND_FAMILY_NONE || receives_alternate(s))
+    if (error != 0)
         return error;
-    error = wend_serve_open_udp(s, &s->config->alternate);
-    return error != 0 ? fail_address(ret, error, "cannot listen on UDP", &s->config->alternate) : 0;
+    struct wend_address failed;
+    error = wend_serve_open_discovery(s, &failed);
+    return error != 0 ? fail_address(ret, error, "cannot listen on UDP", &failed) : 0;
 }
 
 static void open_loop(struct wend_serve *s)

@@ -56,23 +56,28 @@ static void add(struct addresses *a, const struct wend_address *address)
         a->at[a->count++] = (struct wend_server_address){.address = *address};
 }
 
+static bool is_alternate(const struct wend_serve *s, const struct wend_address *a)
+{
+    return wend_address_equal(a, &s->config->alternate[wend_discovery_family(a->family)]);
+}
+
 // All that the sockets are bound to; for any address, those of the interfaces.
 static void gather(const struct wend_serve *s, struct addresses *ret)
 {
-    for (size_t i = 0; i < s->socket_count; i++) {
+    for (size_t i = 0; i < s->listening; i++) {
         const struct wend_address *local = &s->sockets[i].udp.local;
         struct wend_address own[WEND_RECORD_ADDRESSES_MAX];
         if (!is_any(local)) {
-            if (!wend_address_equal(local, &s->config->alternate))
+            if (!is_alternate(s, local))
                 add(ret, local);
             continue;
         }
         const size_t count =
             wend_serve_own_addresses(local->family, local->port, own, WEND_RECORD_ADDRESSES_MAX);
         for (size_t j = 0; j < count; j++)
-            if (!wend_address_equal(&own[j], &s->config->alternate))
+            if (!is_alternate(s, &own[j]))
                 add(ret, &own[j]);
-        if (count == 0 && s->socket_count == 1 && local->family == WEND_FAMILY_IPV4) {
+        if (count == 0 && s->listening == 1 && local->family == WEND_FAMILY_IPV4) {
             const struct wend_address loopback = wend_address_ipv4(0x7f000001, local->port);
             add(ret, &loopback); // a machine without a network: of use to itself
         }
@@ -90,11 +95,14 @@ static void write_addresses(const struct addresses *a, struct wend_writer *w)
 static void set_discovery(const struct wend_serve *s, const struct addresses *a,
                           struct wend_relay_config *config)
 {
-    for (size_t i = a->count; i > 0; i--)
-        if (a->at[i - 1].address.family != WEND_FAMILY_NONE)
-            config->primary[a->at[i - 1].address.family == WEND_FAMILY_IPV6] = a->at[i - 1].address;
-    if (s->config->alternate.family != WEND_FAMILY_NONE)
-        config->alternate[s->config->alternate.family == WEND_FAMILY_IPV6] = s->config->alternate;
+    for (size_t i = a->count; i > 0; i--) {
+        const struct wend_address *one = &a->at[i - 1].address;
+        const size_t family = wend_discovery_family(one->family);
+        if (one->family != WEND_FAMILY_NONE &&
+            !wend_address_same_ip(one, &s->config->alternate[family]))
+            config->primary[family] = *one;
+    }
+    memcpy(config->discovery, s->discovery, sizeof config->discovery);
 }
 
 int wend_serve_keep_addresses(struct wend_serve *s, struct wend_relay_config *config)

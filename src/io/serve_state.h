@@ -11,7 +11,7 @@
 #include "relay/relay.h"
 #include "wire/frame.h"
 
-#define WEND_SERVE_SOCKETS_MAX  (WEND_SERVE_LISTENS_MAX + 2)
+#define WEND_SERVE_SOCKETS_MAX  ((WEND_SERVE_LISTENS_MAX + 2) * WEND_DISCOVERY_PORTS_MAX)
 #define WEND_SERVE_BATCH        32 // messages a receive call
 #define WEND_SERVE_ROUNDS       8  // receive calls on one socket before others get their turn
 #define WEND_SERVE_SENDS        64
@@ -92,6 +92,8 @@ struct wend_serve {
 
     struct wend_serve_socket sockets[WEND_SERVE_SOCKETS_MAX];
     size_t socket_count;
+    size_t listening; // the first of them: those that clients use
+    struct wend_discovery discovery[2];
     struct wend_udp_batch *batch;
 
     struct wend_serve_listener listeners[WEND_SERVE_LISTENS_MAX];
@@ -123,6 +125,9 @@ void wend_serve_send_udp(struct wend_serve *s, const struct wend_relay_run *run,
 void wend_serve_flush_udp(struct wend_serve *s);
 // Sends a run where it belongs; the bytes must live until the end of the turn, or are copied.
 void wend_serve_send(struct wend_serve *s, const struct wend_relay_run *run, bool copy);
+
+// serve_discovery.c: after all others. Returns 0, or as wend_udp_open for `ret_failed`.
+int wend_serve_open_discovery(struct wend_serve *s, struct wend_address *ret_failed);
 
 // serve_stream.c
 int wend_serve_open_streams(struct wend_serve *s); // memory

@@ -48,9 +48,9 @@ static int set_required(int fd, const struct wend_udp_config *c)
 }
 
 // What older kernels lack and we do without.
-static void set_wanted(struct wend_udp *u, const struct wend_udp_config *c)
+static void set_wanted(struct wend_udp *u, int buffer_bytes)
 {
-    if (c->local.family == WEND_FAMILY_IPV6)
+    if (u->local.family == WEND_FAMILY_IPV6)
         set_int(u->fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
     else
         set_int(u->fd, IPPROTO_IP, IP_RECVTOS, 1);
@@ -58,7 +58,12 @@ static void set_wanted(struct wend_udp *u, const struct wend_udp_config *c)
     int segment = 0;
     socklen_t len = sizeof segment;
     u->gso = getsockopt(u->fd, IPPROTO_UDP, UDP_SEGMENT, &segment, &len) == 0;
-    set_buffers(u->fd, c->buffer_bytes > 0 ? c->buffer_bytes : BUFFER_BYTES);
+    set_buffers(u->fd, buffer_bytes > 0 ? buffer_bytes : BUFFER_BYTES);
+}
+
+void wend_udp_widen(struct wend_udp *u)
+{
+    set_wanted(u, 0);
 }
 
 static int bind_local(struct wend_udp *u, const struct wend_address *local)
@@ -93,7 +98,8 @@ int wend_udp_open(struct wend_udp *u, const struct wend_udp_config *config)
         wend_udp_close(u);
         return error;
     }
-    set_wanted(u, config);
+    if (!config->light)
+        set_wanted(u, config->buffer_bytes);
     return 0;
 }
 
@@ -114,7 +120,7 @@ int wend_udp_connect(struct wend_udp *u, const struct wend_address *peer)
     return 0;
 }
 
-static int set_fragmentation(int fd, uint8_t family, enum wend_udp_fragmentation f)
+int wend_udp_set_fragmentation_of(int fd, uint8_t family, enum wend_udp_fragmentation f)
 {
     const bool probe = f == WEND_UDP_PROBE;
     if (family == WEND_FAMILY_IPV4)
@@ -127,13 +133,5 @@ static int set_fragmentation(int fd, uint8_t family, enum wend_udp_fragmentation
 
 int wend_udp_set_fragmentation(struct wend_udp *u, enum wend_udp_fragmentation f)
 {
-    return set_fragmentation(u->fd, u->local.family, f);
-}
-
-void wend_udp_send_whole(int fd, const struct wend_address *to, const struct wend_address *from,
-                         struct wend_bytes datagram)
-{
-    if (set_fragmentation(fd, to->family, WEND_UDP_PROBE) == 0)
-        wend_udp_send_one(fd, to, from, datagram);
-    (void)set_fragmentation(fd, to->family, WEND_UDP_FRAGMENT);
+    return wend_udp_set_fragmentation_of(u->fd, u->local.family, f);
 }

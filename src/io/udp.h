@@ -19,6 +19,7 @@
 
 #include "base/address.h"
 #include "base/bytes.h"
+#include "base/datagram.h"
 
 #define WEND_UDP_BATCH_MAX 64 // messages a system call, and buffers a batch
 
@@ -34,6 +35,8 @@ struct wend_udp_config {
     int buffer_bytes;          // of the kernel's queues each way; 0: 4 MiB
     enum wend_udp_fragmentation fragmentation;
     bool reuse_port; // SO_REUSEPORT: several sockets on one port
+    bool light; // for a few datagrams: neither GRO nor GSO, the kernel's own queues; a third of
+                // the calls. See wend_udp_widen
 };
 
 struct wend_udp_counts {
@@ -75,6 +78,8 @@ struct wend_udp {
 //   or what else socket(2), bind(2) or setsockopt(2) says
 int wend_udp_open(struct wend_udp *u, const struct wend_udp_config *config);
 void wend_udp_close(struct wend_udp *u); // also of a closed one
+// Makes a light socket like the others.
+void wend_udp_widen(struct wend_udp *u);
 
 // Fixes the peer: the kernel then delivers that peer's datagrams to this socket among several on
 // the port, and sends without a route lookup. Returns 0 or -errno of connect(2).
@@ -82,6 +87,9 @@ int wend_udp_connect(struct wend_udp *u, const struct wend_address *peer);
 
 // For a probe of the path's MTU among ordinary traffic. Returns 0 or -errno.
 int wend_udp_set_fragmentation(struct wend_udp *u, enum wend_udp_fragmentation f);
+
+// The same, of a socket that another thread owns.
+int wend_udp_set_fragmentation_of(int fd, uint8_t family, enum wend_udp_fragmentation f);
 
 // ---- Receive ----
 
@@ -130,15 +138,11 @@ struct wend_udp_send {
 // Returns how many items are done, from the front; -EAGAIN if none and the queue is full.
 int wend_udp_send(struct wend_udp *u, struct wend_udp_send *items, size_t count);
 
-// Sends one datagram that must not be cut into pieces: as below, but with DF set, and lost when it
-// is longer than the device takes. What other threads send in that instant carries DF too.
-void wend_udp_send_whole(int fd, const struct wend_address *to, const struct wend_address *from,
-                         struct wend_bytes datagram);
-
 // Sends one datagram from any thread, beside the one that owns the socket: uses its number alone.
-// `from` as in wend_udp_send. What cannot leave now is lost, as on a network; whoever sends
-// control messages repeats them.
-void wend_udp_send_one(int fd, const struct wend_address *to, const struct wend_address *from,
-                       struct wend_bytes datagram);
+// `out->local` as `from` in wend_udp_send. What cannot leave now is lost, as on a network; whoever
+// sends control messages repeats them. With dont_fragment it carries DF, and is lost when it is
+// longer than the device takes; what other threads send in that instant carries DF too. With a TTL
+// it may die on the way: no socket of ours hears of the ICMP error.
+void wend_udp_send_one(int fd, const struct wend_datagram *out);
 
 #endif

@@ -223,21 +223,41 @@ int wend_udp_send(struct wend_udp *u, struct wend_udp_send *items, size_t count)
     return finish(items, count, at);
 }
 
-void wend_udp_send_one(int fd, const struct wend_address *to, const struct wend_address *from,
-                       struct wend_bytes datagram)
+static void add_ttl(struct msghdr *m, uint8_t family, uint8_t ttl)
+{
+    const int value = ttl;
+    if (ttl != 0 && family == WEND_FAMILY_IPV4)
+        add_control(m, IPPROTO_IP, IP_TTL, &value, sizeof value);
+    else if (ttl != 0)
+        add_control(m, IPPROTO_IPV6, IPV6_HOPLIMIT, &value, sizeof value);
+}
+
+static void send_now(int fd, const struct msghdr *m)
+{
+    int pending = 0;
+    while (sendmsg(fd, m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+           (errno == EINTR || (errno == ECONNREFUSED && pending++ < PENDING_ERRORS_MAX)))
+        ;
+}
+
+void wend_udp_send_one(int fd, const struct wend_datagram *out)
 {
     struct sockaddr_storage name;
-    _Alignas(struct cmsghdr) uint8_t control[CONTROL_LEN];
-    struct iovec piece = {.iov_base = (void *)(uintptr_t)datagram.at, .iov_len = datagram.len};
+    _Alignas(struct cmsghdr) uint8_t control[CONTROL_LEN] = {0};
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)out->bytes.at, .iov_len = out->bytes.len};
     struct msghdr m = {.msg_name = &name,
-                       .msg_namelen = wend_sockaddr_from(to, &name),
+                       .msg_namelen = wend_sockaddr_from(&out->remote, &name),
                        .msg_iov = &piece,
                        .msg_iovlen = 1,
                        .msg_control = control};
-    if (from->family == to->family)
-        add_source(&m, from);
+    if (out->local.family == out->remote.family)
+        add_source(&m, &out->local);
+    add_ttl(&m, out->remote.family, out->ttl);
     if (m.msg_controllen == 0)
         m.msg_control = NULL;
-    while (sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR)
-        ;
+    const bool whole = out->dont_fragment;
+    if (!whole || wend_udp_set_fragmentation_of(fd, out->remote.family, WEND_UDP_PROBE) == 0)
+        send_now(fd, &m);
+    if (whole)
+        (void)wend_udp_set_fragmentation_of(fd, out->remote.family, WEND_UDP_FRAGMENT);
 }

@@ -203,7 +203,7 @@ static struct wend_plane_path plane_path(const struct wend_node *n, const struct
 static bool same_way(const struct wend_plane_path *a, const struct wend_plane_path *b)
 {
     return a->transport == b->transport && a->stream == b->stream && a->channel == b->channel &&
-           wend_address_equal(&a->remote, &b->remote);
+           a->socket == b->socket && wend_address_equal(&a->remote, &b->remote);
 }
 
 static bool same_path(const struct wend_plane_path *a, const struct wend_plane_path *b)

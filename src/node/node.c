@@ -465,4 +465,5 @@ void wend_node_check(const struct wend_node *n)
     wend_map_check(&n->by_index);
     wend_map_check(&n->directory.by_key);
     wend_heap_check(&n->timers);
+    wend_sockets_check(&n->sockets);
 }

@@ -20,6 +20,7 @@
 #include "session/trust.h"
 
 #define WEND_CONTACTS_MAX   1024 // peers in use at once; the longest unused gives way
+#define WEND_SOCKETS_MAX    2048 // further UDP sockets at once (node/sockets.h); a volley has 1,024
 #define WEND_INTERFACES_MAX 32   // addresses of this host that may become candidates
 
 struct wend_node_config {
@@ -53,12 +54,18 @@ enum wend_node_event_kind {
     WEND_NODE_PACKET,   // early data of slot: bytes is one IP packet, to be given to the host
     WEND_NODE_UNOPENED, // a data message that came before its keys were known to the opening half:
                         // give it there (way, bytes) after the commands that are due
+    WEND_NODE_OPEN_SOCKETS, // UDP sockets `socket` to `socket + count - 1` of address.family, local
+                            // port address.port (0: any), then wend_node_socket_opened for each
+    WEND_NODE_CLOSE_SOCKETS, // those, after the commands that are due
+    WEND_NODE_ADOPT_SOCKET,  // the data plane's halves receive from and send through `socket`, too,
+                             // before commands that come after this
 };
 
 struct wend_node_event {
     enum wend_node_event_kind kind;
     uint32_t slot;
     uint32_t stream;
+    uint16_t socket, count;
     uint16_t error;
     uint64_t unix_ns;
     struct wend_address address;
@@ -95,6 +102,10 @@ int wend_node_receive(struct wend_node *node, const struct wend_datagram *in, we
 void wend_node_notice(struct wend_node *node, const struct wend_notice *notice, wend_instant now);
 void wend_node_stream_opened(struct wend_node *node, uint32_t stream, wend_instant now);
 void wend_node_stream_closed(struct wend_node *node, uint32_t stream, wend_instant now);
+// `port` is the local one; 0: the socket could not be opened, or is gone. Its datagrams come by
+// wend_node_receive with its number, until it is adopted.
+void wend_node_socket_opened(struct wend_node *node, uint16_t socket, uint16_t port,
+                             wend_instant now);
 // Wall clock, told at every turn (steps are tolerated).
 void wend_node_set_clock(struct wend_node *node, uint64_t unix_ns);
 // The counters of all slots, owned by the owner, read by the node on its own ticks.
@@ -114,6 +125,13 @@ bool wend_node_next_open_command(struct wend_node *node, struct wend_command *re
 // kept until the node ends. A slot without a member: nothing.
 void wend_node_prefer(struct wend_node *node, uint32_t slot, enum wend_paths_preference what,
                       wend_instant now);
+
+// Where STUN may be asked, for discovery: of the server in use what it told (wire/discovery.h), its
+// own address first; then one address a family of each other server of the network record. IPv4
+// before IPv6. Returns how many.
+#define WEND_NODE_DISCOVERY_MAX 32
+size_t wend_node_discovery(const struct wend_node *node,
+                           struct wend_address ret[static WEND_NODE_DISCOVERY_MAX]);
 
 // For status: read-only views, see node/view.h.
 

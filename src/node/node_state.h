@@ -7,6 +7,7 @@
 // directory.c          members by slot and key, their proofs, pins
 // directory_sync.c     Subscribe and Notify
 // records.c            newer network records and revocation lists: fetched, verified, applied
+// where_to_ask.c       what addresses discovery may ask
 // whereabouts.c        addresses that come and go; sleep
 // contact.c            peers in use: opened, closed, their timers
 // contact_all.c        what concerns all of them: the server, our addresses
@@ -19,6 +20,7 @@
 // contact_probe.c      type 9: probes
 // contact_report.c     type 9: reports, to the peer
 // contact_health.c     type 9: reports, of the peer; which way in use is left, and how
+// sockets.c            UDP sockets beside the usual one
 // view.c               for `wend status`
 //
 // Every call ends with the outputs queued; nothing here calls back.
@@ -31,11 +33,13 @@
 #include "base/ring.h"
 #include "node/leg_state.h"
 #include "node/node.h"
+#include "node/sockets.h"
 #include "path/health.h"
 #include "path/paths.h"
 #include "session/data.h"
 #include "traverse/budget.h"
 #include "traverse/candidates.h"
+#include "wire/discovery.h"
 
 #define WEND_NODE_MEMBERS      WEND_SLOTS_MAX
 #define WEND_NODE_PINS         (2 * WEND_SLOTS_MAX)
@@ -300,6 +304,8 @@ struct wend_node {
     uint32_t configuration_id;
     wend_instant register_at, registered_at; // WEND_NEVER: not due; when it was sent last
     struct wend_datagram route;
+    struct wend_sockets sockets;
+    struct wend_discovery discovery[2]; // as the server in use told; zero: nothing
     struct wend_call calls[WEND_NODE_CALLS];
 
     struct wend_address interfaces[WEND_INTERFACES_MAX];

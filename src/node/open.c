@@ -140,6 +140,8 @@ static int carry_out(struct wend_open *o, const struct wend_command *c)
     case WEND_COMMAND_PATH:
     case WEND_COMMAND_KEEPALIVE:
     case WEND_COMMAND_FLUSH_DROP:
+    case WEND_COMMAND_SOCKET:
+    case WEND_COMMAND_SOCKET_GONE:
     case WEND_COMMAND_NONE: break;
     }
     return 0;

@@ -19,6 +19,8 @@
 #define WEND_SLOTS_MAX 4096 // members of a network, docs/protocol.md section 8
 #define WEND_EARLY_MAX 512  // bytes of early data
 
+#define WEND_PLANE_SOCKETS_MAX 128 // adopted ones; see node/sockets.h
+
 // A suspect path's double: bits a second, and bytes at once. The node ends it by another PATH.
 #define WEND_PLANE_ALSO_BPS   10000000
 #define WEND_PLANE_ALSO_BURST 65536
@@ -31,6 +33,7 @@ struct wend_plane_path {
     uint32_t channel;
     struct wend_address local; // zero: the kernel chooses
     struct wend_address remote;
+    uint16_t socket;    // UDP: 0, the usual one of the family, or one that was adopted
     uint16_t mtu_bytes; // longest inner packet that it is known to carry; 0: as the interface
 };
 
@@ -54,6 +57,9 @@ enum wend_command_kind {
     WEND_COMMAND_KEEPALIVE,  // seal: send one empty data message
     WEND_COMMAND_FLUSH_DROP, // seal: give up what is queued for slot, counted
     WEND_COMMAND_RELAY,      // open: relay frames are taken from path.remote (a server) only
+    // Between the owner and its threads alone (io/plane.h):
+    WEND_COMMAND_SOCKET,      // both: path.socket is a socket from now on
+    WEND_COMMAND_SOCKET_GONE, // both: it is none any more
 };
 
 struct wend_command {

@@ -116,6 +116,8 @@ static int carry_out(struct wend_seal *s, struct wend_seal_slot *p, const struct
     case WEND_COMMAND_FLUSH_DROP: give_up(s, p); break;
     case WEND_COMMAND_HOLD:
     case WEND_COMMAND_RELAY:
+    case WEND_COMMAND_SOCKET:
+    case WEND_COMMAND_SOCKET_GONE:
     case WEND_COMMAND_NONE: break;
     }
     consider_flush(s, p);

@@ -30,8 +30,8 @@ static bool is_way(const struct wend_plane_path *way)
 bool wend_seal_same_way(const struct wend_plane_path *a, const struct wend_plane_path *b)
 {
     return a->transport == b->transport && a->stream == b->stream &&
-           (a->channel != 0) == (b->channel != 0) && wend_address_equal(&a->local, &b->local) &&
-           wend_address_equal(&a->remote, &b->remote);
+           (a->channel != 0) == (b->channel != 0) && a->socket == b->socket &&
+           wend_address_equal(&a->local, &b->local) && wend_address_equal(&a->remote, &b->remote);
 }
 
 // ---- Keys ----

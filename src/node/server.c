@@ -91,6 +91,7 @@ static void drop_leg(struct wend_node *n)
     n->directory.syncing = false;
     no_route(n);
     memset(n->calls, 0, sizeof n->calls);
+    memset(n->discovery, 0, sizeof n->discovery);
     n->records.fetch.object = WEND_OBJECT_NONE;
     n->records.fetch.retry_at = WEND_NEVER;
     wend_contact_all_channels_void(n);
@@ -233,6 +234,8 @@ static void registered(struct wend_node *n, const struct wend_leg_event *e)
     if (wend_attributes_parse(e->attributes, &a) != 0)
         return;
     n->registered = true;
+    if (a.discovery.at == NULL || !wend_discovery_read(a.discovery, n->discovery))
+        memset(n->discovery, 0, sizeof n->discovery); // an older server
     n->directory.syncing = false;
     if (wend_attribute_position(a.position, &p) && n->ready)
         wend_directory_told(n, p);

@@ -58,6 +58,16 @@ static enum wend_error judge(struct wend_relay *r, struct wend_relay_request *q,
     return wend_relay_admit(r, network, &chain, &m, ret_member, &is_new);
 }
 
+static void put_discovery(const struct wend_relay *r, struct wend_writer *w)
+{
+    const struct wend_discovery *d = r->config.discovery;
+    if (d[0].port_count == 0 && d[1].port_count == 0)
+        return;
+    const size_t begun = wend_attribute_begin(w, WEND_ATTRIBUTE_DISCOVERY);
+    wend_discovery_write(w, d);
+    wend_attribute_end(w, begun);
+}
+
 enum wend_error wend_relay_configuration(struct wend_relay *r, struct wend_relay_request *q,
                                          struct wend_writer *w)
 {
@@ -85,6 +95,7 @@ enum wend_error wend_relay_configuration(struct wend_relay *r, struct wend_relay
     const struct wend_relay_network *n = wend_relay_network_at(r, network);
     wend_attribute_put_position(w, wend_relay_position(n));
     wend_relay_put_serials(n, w);
+    put_discovery(r, w);
     return WEND_ERROR_NONE;
 }
 

@@ -20,6 +20,7 @@
 #include "base/drop.h"
 #include "base/time.h"
 #include "session/trust.h"
+#include "wire/discovery.h"
 
 // Limits of section 8; a config may ask for less.
 #define WEND_RELAY_CLIENTS_MAX         65536
@@ -37,8 +38,11 @@ struct wend_relay_config {
     uint8_t seed[WEND_ED25519_LEN];       // of receipts
     uint8_t random[32];                   // fresh at each start; all randomness of the machine
     uint32_t clients_max, networks_max, members_max, channels_max; // 0: the limit above
-    // For STUN, IPv4 and IPv6: where clients reach us, and the second address. Family 0: none.
-    struct wend_address primary[2], alternate[2];
+    // For STUN, IPv4 and IPv6: our address that clients use first (family 0: none), and which
+    // sockets are open: each of the ports on that address and on the second one. A lone port or no
+    // second address: a plain STUN server, RFC 5780 section 6.
+    struct wend_address primary[2];
+    struct wend_discovery discovery[2];
 };
 
 enum wend_relay_event_kind {

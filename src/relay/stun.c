@@ -1,67 +1,100 @@
 // SPDX-License-Identifier: MIT
 // Binding requests, RFC 8489 and RFC 5780. docs/protocol.md section 4.4.
 //
-// A bare request gets its address and nothing else. RESPONSE-ORIGIN and OTHER-ADDRESS go along when
-// the request is as long as that answer, so that spoofed requests gain nothing. CHANGE-REQUEST is
-// served where a second address makes it possible; RESPONSE-PORT never, it would aim answers at
-// third parties.
+// A bare request gets its address and nothing else. What else RFC 5780 wants in the answer goes
+// along as far as the request is as long as that answer, so that spoofed requests gain nothing:
+// RESPONSE-ORIGIN with OTHER-ADDRESS, then MAPPED-ADDRESS, then PADDING. CHANGE-REQUEST is served
+// where there are two addresses with two ports; RESPONSE-PORT never, it would aim answers at third
+// parties.
 #include "relay/relay_state.h"
 
 #include <string.h>
 
 #include "wire/stun.h"
 
-#define ANSWER_MAX 160
+#define ANSWER_MAX WEND_DATAGRAM_MAX
 
-static const struct wend_address *of_family(const struct wend_address pair[2], uint8_t family)
+// Of a request: which socket it came to, and which others may answer it. In the words of RFC 5780
+// section 6.1: Da:Dp and Ca:Cp.
+struct sockets {
+    struct wend_address here, other; // other: family NONE without a second address and port
+};
+
+// Our address that this one is not; family NONE: there is none.
+static struct wend_address other_address(const struct wend_relay *r,
+                                         const struct wend_address *here)
 {
-    return &pair[family == WEND_FAMILY_IPV6];
+    const size_t family = wend_discovery_family(here->family);
+    const struct wend_address *second = &r->config.discovery[family].second;
+    if (second->family == WEND_FAMILY_NONE || !wend_address_same_ip(here, second))
+        return *second;
+    return r->config.primary[family];
 }
 
-// Which of our two addresses the request came to; NULL: only one is known.
-static const struct wend_address *other_address(const struct wend_relay *r,
-                                                const struct wend_datagram *in)
+static struct sockets find_sockets(const struct wend_relay *r, const struct wend_datagram *in)
 {
-    const uint8_t family = in->remote.family;
-    const struct wend_address *alternate = of_family(r->config.alternate, family);
-    const struct wend_address *primary = of_family(r->config.primary, family);
-    if (alternate->family == WEND_FAMILY_NONE || in->transport != WEND_TRANSPORT_UDP)
-        return NULL;
-    if (!wend_address_equal(&in->local, alternate))
-        return alternate;
-    return primary->family != WEND_FAMILY_NONE ? primary : NULL;
+    struct sockets s = {.here = in->local};
+    const struct wend_discovery *d = &r->config.discovery[wend_discovery_family(in->remote.family)];
+    if (in->transport != WEND_TRANSPORT_UDP || d->port_count < 2 ||
+        !wend_discovery_has_port(d, in->local.port))
+        return s;
+    s.other = other_address(r, &in->local);
+    s.other.port = in->local.port == d->ports[0] ? d->ports[1] : d->ports[0];
+    return s;
 }
 
-// Where the answer is to leave from. False: we cannot do what is asked.
-static bool choose_origin(const struct wend_stun *m, const struct wend_datagram *in,
-                          const struct wend_address *other, struct wend_address *ret)
+// Where the answer is to leave from, RFC 5780 table 1. False: we cannot do what is asked.
+static bool choose_origin(const struct wend_stun *m, const struct sockets *s,
+                          struct wend_address *ret)
 {
-    *ret = in->local;
-    if (!m->change_ip && !m->change_port)
+    *ret = s->here;
+    if (!wend_stun_has(m, WEND_STUN_CHANGE_REQUEST))
         return true;
-    if (other == NULL || !m->change_ip)
+    if (s->other.family == WEND_FAMILY_NONE)
         return false;
-    if (m->change_port != (other->port != in->local.port))
-        return false;
-    *ret = *other;
+    if (m->change_ip)
+        *ret = s->other;
+    ret->port = m->change_port ? s->other.port : s->here.port;
     return true;
 }
 
+static size_t address_len(const struct wend_address *a)
+{
+    return 8 + (a->family == WEND_FAMILY_IPV6 ? 16 : 4);
+}
+
+// What makes the answer no longer than `room` bytes.
+static void put_more(struct wend_stun_writer *w, const struct wend_stun *m,
+                     const struct wend_datagram *in, const struct sockets *s,
+                     const struct wend_address *origin, size_t room)
+{
+    const size_t one = address_len(&in->remote);
+    const bool has_other = s->other.family != WEND_FAMILY_NONE;
+    if (in->local.family != in->remote.family || w->out.len + (has_other ? 2 : 1) * one > room)
+        return;
+    wend_stun_put_address(w, WEND_STUN_RESPONSE_ORIGIN, origin);
+    if (has_other)
+        wend_stun_put_address(w, WEND_STUN_OTHER_ADDRESS, &s->other);
+    if (w->out.len + one > room)
+        return;
+    wend_stun_put_address(w, WEND_STUN_MAPPED_ADDRESS, &in->remote);
+    if (wend_stun_has(m, WEND_STUN_PADDING) && w->out.len + 4 <= room)
+        wend_stun_put_padding(w, room - w->out.len - 4);
+}
+
 static size_t write_success(const struct wend_stun *m, const struct wend_datagram *in,
-                            const struct wend_address *origin, const struct wend_address *other,
+                            const struct sockets *s, const struct wend_address *origin,
                             uint8_t *ret)
 {
     struct wend_stun_header header = {.method = WEND_STUN_METHOD_BINDING,
                                       .class = WEND_STUN_SUCCESS};
     memcpy(header.transaction, m->transaction, sizeof header.transaction);
     struct wend_stun_writer w;
+    const size_t end = wend_stun_has(m, WEND_STUN_FINGERPRINT) ? 8 : 0;
     wend_stun_begin(&w, ret, ANSWER_MAX, &header);
     wend_stun_put_xor_address(&w, WEND_STUN_XOR_MAPPED_ADDRESS, &in->remote);
-    if (other != NULL) {
-        wend_stun_put_address(&w, WEND_STUN_RESPONSE_ORIGIN, origin);
-        wend_stun_put_address(&w, WEND_STUN_OTHER_ADDRESS, other);
-    }
-    if (wend_stun_has(m, WEND_STUN_FINGERPRINT))
+    put_more(&w, m, in, s, origin, in->bytes.len - end);
+    if (end > 0)
         wend_stun_put_fingerprint(&w);
     return wend_stun_finish(&w);
 }
@@ -99,16 +132,14 @@ enum wend_drop wend_relay_stun(struct wend_relay *r, const struct wend_datagram 
         return wend_relay_drop(r, WEND_DROP_RATE_LIMITED);
     uint8_t answer[ANSWER_MAX];
     struct wend_relay_source to = wend_relay_source_of(in);
-    const struct wend_address *other = other_address(r, in);
+    const struct sockets sockets = find_sockets(r, in);
     struct wend_address origin;
     size_t len;
     if (m.unknown_count > 0 || wend_stun_has(&m, WEND_STUN_RESPONSE_PORT) ||
-        !choose_origin(&m, in, other, &origin)) {
+        !choose_origin(&m, &sockets, &origin)) {
         len = write_refusal(&m, answer);
     } else {
-        len = write_success(&m, in, &origin, other, answer);
-        if (other != NULL && len > in->bytes.len)
-            len = write_success(&m, in, &origin, NULL, answer);
+        len = write_success(&m, in, &sockets, &origin, answer);
         to.local = origin;
     }
     if (len == 0)

@@ -2,6 +2,7 @@
 #include "wire/attribute.h"
 
 #include "base/text.h"
+#include "wire/discovery.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,6 +25,12 @@ static bool is_address(struct wend_bytes v)
     const size_t ip_len = v.at[0] == WEND_FAMILY_IPV4 ? 4 : 16;
     return (v.at[0] == WEND_FAMILY_IPV4 || v.at[0] == WEND_FAMILY_IPV6) && v.at[1] == 0 &&
            v.len == 4 + ip_len;
+}
+
+static bool is_discovery(struct wend_bytes v)
+{
+    struct wend_discovery d[2];
+    return wend_discovery_read(v, d);
 }
 
 static bool is_channel(struct wend_bytes v)
@@ -123,6 +130,9 @@ static const struct row optional[] = {
     [WEND_ATTRIBUTE_EARLY_STATE & (WEND_OPTIONAL - 1)] = SIZED(early_state, 24),
     [WEND_ATTRIBUTE_NEWS_ONLY & (WEND_OPTIONAL - 1)] = SIZED(news_only, 0),
     [WEND_ATTRIBUTE_AGE & (WEND_OPTIONAL - 1)] = SIZED(age, 4),
+    [WEND_ATTRIBUTE_DISCOVERY & (WEND_OPTIONAL - 1)] = {FIELD(discovery), .min = 8,
+                                                        .max = WEND_DISCOVERY_LEN_MAX,
+                                                        .is_sound = is_discovery},
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))

@@ -63,6 +63,7 @@ enum wend_attribute_type {
     WEND_ATTRIBUTE_EARLY_STATE = 0x8004,
     WEND_ATTRIBUTE_NEWS_ONLY = 0x8005,
     WEND_ATTRIBUTE_AGE = 0x8006,
+    WEND_ATTRIBUTE_DISCOVERY = 0x8007, // wire/discovery.h
 };
 
 enum wend_object {
@@ -135,7 +136,7 @@ struct wend_attributes {
     struct wend_bytes name, ipv4, slot, position, position_to, entry, secret, signature, time;
     struct wend_bytes lifetime, path, counters, offset, size, part, object, status;
     struct wend_bytes network_serial, generation, invite, ways, switch_seen;
-    struct wend_bytes server_rtt, early_data, padding, early_state, news_only, age;
+    struct wend_bytes server_rtt, early_data, padding, early_state, news_only, age, discovery;
     struct wend_bytes more_flag; // empty value; see `more`
     bool more;
     uint16_t unknown; // the mandatory type that -ENOTSUP is about

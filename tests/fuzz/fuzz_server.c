@@ -262,7 +262,15 @@ static void run_verb(struct fuzz *f)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct wend_relay_config small = {
-        .clients_max = 5, .networks_max = 2, .members_max = 8, .channels_max = 6};
+        .clients_max = 5,
+        .networks_max = 2,
+        .members_max = 8,
+        .channels_max = 6,
+        .primary = {wend_address_ipv4(0xc6336401, 3478)},
+        .discovery = {{.port_count = 2,
+                       .ports = {3478, 3479},
+                       .second = wend_address_ipv4(0xc6336402, 0)}},
+    };
     static struct fuzz f;
     memset(&f, 0, sizeof f);
     f.r = wend_reader_of((struct wend_bytes){data, size});

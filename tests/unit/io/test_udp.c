@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // UDP batches over the loopback, in a namespace of our own where we may have one.
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -260,7 +261,9 @@ static void too_long(const char *address)
     b.counts.received = 0;
     // One that must stay whole is lost, and leaves the socket as it was.
     struct wend_udp_send whole = item_of(1600, 0);
-    wend_udp_send_whole(a.fd, &whole.to, &whole.from, (struct wend_bytes){whole.data, whole.len});
+    wend_udp_send_one(a.fd, &(struct wend_datagram){.remote = whole.to,
+                                                    .bytes = {whole.data, whole.len},
+                                                    .dont_fragment = true});
     assert_int_equal(wend_udp_receive(&b, batch, &p), -EAGAIN);
     for (int i = 0; i < 2; i++) {
         struct wend_udp_send item = item_of(16000, 1600);
@@ -308,6 +311,136 @@ static void test_open_errors(void **state)
     assert_int_equal(a.local.port, b.local.port);
 }
 
+// ---- Single datagrams ----
+
+static int ttl_of_next(struct wend_udp *u)
+{
+    _Alignas(struct cmsghdr) uint8_t control[256];
+    uint8_t byte[8];
+    int ttl = -1;
+    struct iovec view = {.iov_base = byte, .iov_len = sizeof byte};
+    struct msghdr m = {.msg_iov = &view,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof control};
+    struct pollfd p = {.fd = u->fd, .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 5000), 1);
+    assert_true(recvmsg(u->fd, &m, 0) > 0);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c != NULL; c = CMSG_NXTHDR(&m, c))
+        if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL) ||
+            (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT))
+            memcpy(&ttl, CMSG_DATA(c), sizeof ttl);
+    return ttl;
+}
+
+static void check_ttl(const char *local, int level, int option)
+{
+    const int on = 1;
+    open_both(local, WEND_UDP_FRAGMENT);
+    assert_int_equal(setsockopt(b.fd, level, option, &on, sizeof on), 0);
+    struct wend_datagram d = {.remote = b.local, .local = a.local, .bytes = {data, 3}};
+    static const uint8_t ttls[] = {1, 3, 64, 255};
+    for (size_t i = 0; i < sizeof ttls; i++) {
+        d.ttl = ttls[i];
+        wend_udp_send_one(a.fd, &d);
+        assert_int_equal(ttl_of_next(&b), ttls[i]);
+    }
+    d.ttl = 0; // the socket's own is as it was
+    wend_udp_send_one(a.fd, &d);
+    assert_int_equal(ttl_of_next(&b), 64);
+}
+
+static void test_ttl_ipv4(void **state)
+{
+    (void)state;
+    check_ttl("127.0.0.1:0", IPPROTO_IP, IP_RECVTTL);
+}
+
+static void test_ttl_ipv6(void **state)
+{
+    (void)state;
+    check_ttl("[::1]:0", IPPROTO_IPV6, IPV6_RECVHOPLIMIT);
+}
+
+static uint16_t sum_of(const uint8_t *at, size_t len)
+{
+    uint32_t sum = 0;
+    for (size_t i = 0; i < len; i += 2)
+        sum += (uint32_t)at[i] << 8 | at[i + 1];
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t) ~(sum + (sum >> 16));
+}
+
+// What a router says of a datagram from `a` to `b` whose TTL ended there.
+static void say_time_exceeded(int raw)
+{
+    uint8_t m[8 + 20 + 8] = {11, 0};
+    uint8_t *const ip = m + 8, *const udp = m + 28;
+    ip[0] = 0x45;
+    wend_put_u16(ip + 2, 20 + 8 + 3);
+    ip[8] = 1;
+    ip[9] = IPPROTO_UDP;
+    memcpy(ip + 12, a.local.ip, 4);
+    memcpy(ip + 16, b.local.ip, 4);
+    wend_put_u16(ip + 10, sum_of(ip, 20));
+    wend_put_u16(udp, a.local.port);
+    wend_put_u16(udp + 2, b.local.port);
+    wend_put_u16(udp + 4, 8 + 3);
+    wend_put_u16(m + 2, sum_of(m, sizeof m));
+    struct sockaddr_storage to;
+    const socklen_t len = wend_sockaddr_from(&a.local, &to);
+    assert_int_equal(sendto(raw, m, sizeof m, 0, (const struct sockaddr *)&to, len), sizeof m);
+}
+
+static void test_a_ttl_that_ended_disturbs_nobody(void **state)
+{
+    (void)state;
+    const int raw = own_namespace ? socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP) : -1;
+    if (raw < 0)
+        skip();
+    open_both("127.0.0.1:0", WEND_UDP_FRAGMENT);
+    struct wend_datagram d = {.remote = b.local, .bytes = {data, 3}, .ttl = 1};
+    const struct wend_udp_packet *p;
+    for (int i = 0; i < 20; i++) {
+        int error = -1;
+        socklen_t len = sizeof error;
+        say_time_exceeded(raw);
+        assert_int_equal(wend_udp_receive(&a, batch, &p), -EAGAIN);
+        assert_int_equal(getsockopt(a.fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+        assert_int_equal(error, 0);
+        wend_udp_send_one(a.fd, &d);
+        assert_int_equal(receive(&b, &p), 1);
+    }
+    // Who asks hears of it: so it did come.
+    const int on = 1;
+    int error = 0;
+    socklen_t len = sizeof error;
+    assert_int_equal(setsockopt(a.fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on), 0);
+    say_time_exceeded(raw);
+    assert_int_equal(getsockopt(a.fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+    assert_int_equal(error, EHOSTUNREACH);
+    close(raw);
+}
+
+static void test_light(void **state)
+{
+    (void)state;
+    const struct wend_udp_config c = {.local = parse("127.0.0.1:0"), .light = true};
+    assert_int_equal(wend_udp_open(&a, &c), 0);
+    assert_int_equal(wend_udp_open(&b, &c), 0);
+    assert_false(a.gso);
+    wend_udp_send_one(a.fd, &(struct wend_datagram){.remote = b.local, .bytes = {data, 100}});
+    const struct wend_udp_packet *p;
+    assert_int_equal(receive(&b, &p), 1);
+    assert_true(wend_address_equal(&p[0].from, &a.local));
+    wend_udp_widen(&a);
+    wend_udp_widen(&b);
+    struct wend_udp_send item = item_of(12000, 1200);
+    b.counts.received = 0;
+    assert_int_equal(wend_udp_send(&a, &item, 1), 1);
+    collect(&b, 12000, 1200);
+}
+
 int main(void)
 {
     own_namespace = netns_enter();
@@ -323,6 +456,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_closed_port_is_swallowed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_long, setup, teardown),
         cmocka_unit_test_setup_teardown(test_open_errors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ttl_ipv4, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ttl_ipv6, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_ttl_that_ended_disturbs_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_light, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

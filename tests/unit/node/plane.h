@@ -122,6 +122,8 @@ static inline void plane_seal_command(struct plane *p, const struct wend_command
     case WEND_COMMAND_WATCH: s->watch_seal = true; break;
     case WEND_COMMAND_HOLD:
     case WEND_COMMAND_RELAY:
+    case WEND_COMMAND_SOCKET:
+    case WEND_COMMAND_SOCKET_GONE:
     case WEND_COMMAND_NONE: fail_msg("not for the sealing half"); break;
     }
 }
@@ -179,6 +181,8 @@ static inline void plane_open_command(struct plane *p, const struct wend_command
     case WEND_COMMAND_PATH:
     case WEND_COMMAND_KEEPALIVE:
     case WEND_COMMAND_FLUSH_DROP:
+    case WEND_COMMAND_SOCKET:
+    case WEND_COMMAND_SOCKET_GONE:
     case WEND_COMMAND_NONE: fail_msg("not for the opening half"); break;
     }
 }

@@ -215,6 +215,35 @@ static void test_newer_network_record(void **state)
     }
 }
 
+// A server of before says nothing; one that does is heard, and forgotten when it is another's turn.
+static void test_discovery_addresses(void **state)
+{
+    struct wend_address at[WEND_NODE_DISCOVERY_MAX];
+    struct wend_address want[4] = {world.server, world.server, world.server, world.server};
+
+    (void)state;
+    host_up(0, 1);
+    assert_int_equal(wend_node_discovery(world.hosts[0].node, at), 1);
+    run(WEND_S(2));
+    assert_int_equal(world.hosts[0].count[WEND_NODE_READY], 1);
+    assert_int_equal(wend_node_discovery(world.hosts[0].node, at), 1);
+    assert_true(wend_address_equal(&at[0], &world.server));
+    world.discovery[0] = (struct wend_discovery){
+        .port_count = 2, .ports = {3478, 3479}, .second = wend_address_ipv4(0xc6336402, 0)};
+    server_up(78);
+    run(WEND_S(120));
+    assert_int_equal(wend_node_discovery(world.hosts[0].node, at), 4);
+    want[1].port = want[3].port = 3479;
+    want[2].ip[3] = want[3].ip[3] = 2;
+    for (size_t i = 0; i < 4; i++)
+        assert_true(wend_address_equal(&at[i], &want[i]));
+    world.discovery[0] = (struct wend_discovery){
+        .port_count = 1, .ports = {3478}, .second = wend_address_ipv4(0x7f000001, 0)};
+    server_up(79);
+    run(WEND_S(120));
+    assert_int_equal(wend_node_discovery(world.hosts[0].node, at), 1); // loopback never counts
+}
+
 // Labels stay above what is on disk, and what is on disk stays above the labels.
 static void test_timestamps_are_reserved(void **state)
 {
@@ -270,6 +299,7 @@ int main(void)
         WITH(test_refused_for_good),
         WITH(test_own_revocation_at_start),
         WITH(test_newer_network_record),
+        WITH(test_discovery_addresses),
         WITH(test_timestamps_are_reserved),
         WITH(test_forged_hints),
     };

@@ -30,8 +30,8 @@ struct host {
     bool answers; // its user answers each packet below ANSWERS with that number + ANSWERS
     struct wend_address permitted[64];
     size_t permitted_count;
-    uint32_t stream;                        // open one, 0: none
-    uint32_t count[WEND_NODE_UNOPENED + 1]; // events by kind
+    uint32_t stream;                            // open one, 0: none
+    uint32_t count[WEND_NODE_ADOPT_SOCKET + 1]; // events by kind
     uint16_t refused_error, member_error;
     uint64_t floor;
     struct wend_bytes revocations; // known at start
@@ -51,6 +51,7 @@ struct world {
     wend_instant now;
     struct office office;
     struct wend_address server;
+    struct wend_discovery discovery[2]; // of the next server_up
     struct wend_relay *relay;
     void *relay_memory;
     bool relay_down, direct_cut;
@@ -382,6 +383,7 @@ static inline void server_up(uint8_t seed)
     memcpy(c.seed, world.office.server_seed, 32);
     memset(c.random, seed, 32);
     c.primary[0] = world.server;
+    memcpy(c.discovery, world.discovery, sizeof c.discovery);
     free(world.relay_memory);
     const size_t size = (wend_relay_size(&c) + 63) / 64 * 64;
     world.relay_memory = aligned_alloc(64, size);

@@ -125,7 +125,8 @@ static void do_datagram(void)
     const struct wend_datagram d = {.local = {.port = (uint16_t)(4000 + pick(3))},
                                     .remote = pick_target(),
                                     .bytes = {bytes, pick(WEND_DATAGRAM_MAX + 1)},
-                                    .dont_fragment = pick(2) == 0};
+                                    .dont_fragment = pick(2) == 0,
+                                    .ttl = (uint8_t)(pick(4) == 0 ? pick(5) : 0)};
     const uint32_t host = pick(HOSTS), count = pick(50) == 0 ? 200 : 1; // sometimes a flood
     for (uint32_t i = 0; i < count; i++)
         (void)wend_sim_net_send(world.net, host, &d, world.now);
