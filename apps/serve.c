@@ -40,7 +40,7 @@ static int parse_alternate(const char *text, struct wend_serve_config *ret)
     const int status = parse_address("--alt", text, &a);
     if (status != 0)
         return status;
-    struct wend_address *place = &ret->alternate[wend_discovery_family(a.family)];
+    struct wend_address *place = &ret->alternate[wend_discovery_ports_family(a.family)];
     if (place->family != WEND_FAMILY_NONE)
         return wend_cli_fail(WEND_EXIT_USAGE, "serve", "a second --alt of one family", text,
                              "give --alt once for IPv4 and once for IPv6");

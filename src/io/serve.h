@@ -13,7 +13,7 @@
 #define WEND_IO_SERVE_H
 
 #include "io/store_server.h"
-#include "wire/discovery.h"
+#include "wire/discovery_ports.h"
 
 #define WEND_SERVE_LISTENS_MAX 8
 #define WEND_SERVE_PORT        3478

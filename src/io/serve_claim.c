@@ -58,7 +58,7 @@ static void add(struct addresses *a, const struct wend_address *address)
 
 static bool is_alternate(const struct wend_serve *s, const struct wend_address *a)
 {
-    return wend_address_equal(a, &s->config->alternate[wend_discovery_family(a->family)]);
+    return wend_address_equal(a, &s->config->alternate[wend_discovery_ports_family(a->family)]);
 }
 
 // All that the sockets are bound to; for any address, those of the interfaces.
@@ -97,7 +97,7 @@ static void set_discovery(const struct wend_serve *s, const struct addresses *a,
 {
     for (size_t i = a->count; i > 0; i--) {
         const struct wend_address *one = &a->at[i - 1].address;
-        const size_t family = wend_discovery_family(one->family);
+        const size_t family = wend_discovery_ports_family(one->family);
         if (one->family != WEND_FAMILY_NONE &&
             !wend_address_same_ip(one, &s->config->alternate[family]))
             config->primary[family] = *one;

@@ -46,7 +46,7 @@ static int open_port(struct wend_serve *s, uint8_t family, uint16_t port,
     for (size_t i = 0; i < s->listening && error == 0; i++)
         if (s->sockets[i].udp.local.family == family)
             error = open_at(s, &s->sockets[i].udp.local, port, ret_failed);
-    const struct wend_address *second = &s->config->alternate[wend_discovery_family(family)];
+    const struct wend_address *second = &s->config->alternate[wend_discovery_ports_family(family)];
     if (error == 0 && second->family == family)
         error = open_at(s, second, port, ret_failed);
     return error;
@@ -54,14 +54,14 @@ static int open_port(struct wend_serve *s, uint8_t family, uint16_t port,
 
 // The port of our own choice may be another program's: then we do without it. What we opened of it
 // before we knew stays open, and is a plain STUN server.
-static int open_preset(struct wend_serve *s, uint8_t family, struct wend_discovery *d,
+static int open_preset(struct wend_serve *s, uint8_t family, struct wend_discovery_ports *d,
                        struct wend_address *ret_failed)
 {
     const uint16_t first = d->ports[0];
     const uint16_t port = first < UINT16_MAX ? (uint16_t)(first + 1) : (uint16_t)(first - 1);
     const int error = open_port(s, family, port, ret_failed);
     if (error == 0) {
-        (void)wend_discovery_add_port(d, port);
+        (void)wend_discovery_ports_add(d, port);
         return 0;
     }
     char text[WEND_ADDRESS_TEXT_LEN];
@@ -73,18 +73,18 @@ static int open_preset(struct wend_serve *s, uint8_t family, struct wend_discove
 
 static int open_family(struct wend_serve *s, uint8_t family, struct wend_address *ret_failed)
 {
-    struct wend_discovery *d = &s->discovery[wend_discovery_family(family)];
-    const struct wend_address *second = &s->config->alternate[wend_discovery_family(family)];
-    *d = (struct wend_discovery){.port_count = 0};
+    struct wend_discovery_ports *d = &s->discovery[wend_discovery_ports_family(family)];
+    const struct wend_address *second = &s->config->alternate[wend_discovery_ports_family(family)];
+    *d = (struct wend_discovery_ports){.port_count = 0};
     for (size_t i = 0; i < s->listening && d->port_count == 0; i++)
         if (s->sockets[i].udp.local.family == family)
-            (void)wend_discovery_add_port(d, s->sockets[i].udp.local.port);
+            (void)wend_discovery_ports_add(d, s->sockets[i].udp.local.port);
     if (second->family == family && second->port != 0)
-        (void)wend_discovery_add_port(d, second->port);
+        (void)wend_discovery_ports_add(d, second->port);
     if (d->port_count == 0)
         return 0;
     for (size_t i = 0; i < s->config->port_count; i++)
-        (void)wend_discovery_add_port(d, s->config->ports[i]);
+        (void)wend_discovery_ports_add(d, s->config->ports[i]);
     int error = 0;
     for (size_t i = 0; i < d->port_count && error == 0; i++)
         error = open_port(s, family, d->ports[i], ret_failed);

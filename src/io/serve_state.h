@@ -93,7 +93,7 @@ struct wend_serve {
     struct wend_serve_socket sockets[WEND_SERVE_SOCKETS_MAX];
     size_t socket_count;
     size_t listening; // the first of them: those that clients use
-    struct wend_discovery discovery[2];
+    struct wend_discovery_ports discovery[2];
     struct wend_udp_batch *batch;
 
     struct wend_serve_listener listeners[WEND_SERVE_LISTENS_MAX];

@@ -126,9 +126,9 @@ bool wend_node_next_open_command(struct wend_node *node, struct wend_command *re
 void wend_node_prefer(struct wend_node *node, uint32_t slot, enum wend_paths_preference what,
                       wend_instant now);
 
-// Where STUN may be asked, for discovery: of the server in use what it told (wire/discovery.h), its
-// own address first; then one address a family of each other server of the network record. IPv4
-// before IPv6. Returns how many.
+// Where STUN may be asked, for discovery: of the server in use what it told
+// (wire/discovery_ports.h), its own address first; then one address a family of each other server
+// of the network record. IPv4 before IPv6. Returns how many.
 #define WEND_NODE_DISCOVERY_MAX 32
 size_t wend_node_discovery(const struct wend_node *node,
                            struct wend_address ret[static WEND_NODE_DISCOVERY_MAX]);

@@ -39,7 +39,7 @@
 #include "session/data.h"
 #include "traverse/budget.h"
 #include "traverse/candidates.h"
-#include "wire/discovery.h"
+#include "wire/discovery_ports.h"
 
 #define WEND_NODE_MEMBERS      WEND_SLOTS_MAX
 #define WEND_NODE_PINS         (2 * WEND_SLOTS_MAX)
@@ -305,7 +305,7 @@ struct wend_node {
     wend_instant register_at, registered_at; // WEND_NEVER: not due; when it was sent last
     struct wend_datagram route;
     struct wend_sockets sockets;
-    struct wend_discovery discovery[2]; // as the server in use told; zero: nothing
+    struct wend_discovery_ports discovery[2]; // as the server in use told; zero: nothing
     struct wend_call calls[WEND_NODE_CALLS];
 
     struct wend_address interfaces[WEND_INTERFACES_MAX];

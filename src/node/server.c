@@ -234,7 +234,7 @@ static void registered(struct wend_node *n, const struct wend_leg_event *e)
     if (wend_attributes_parse(e->attributes, &a) != 0)
         return;
     n->registered = true;
-    if (a.discovery.at == NULL || !wend_discovery_read(a.discovery, n->discovery))
+    if (a.discovery.at == NULL || !wend_discovery_ports_read(a.discovery, n->discovery))
         memset(n->discovery, 0, sizeof n->discovery); // an older server
     n->directory.syncing = false;
     if (wend_attribute_position(a.position, &p) && n->ready)

@@ -30,7 +30,7 @@ static const struct wend_address *find_address(const struct wend_node *n, size_t
 
 static void add_in_use(const struct wend_node *n, uint8_t family, struct list *l)
 {
-    const struct wend_discovery *d = &n->discovery[wend_discovery_family(family)];
+    const struct wend_discovery_ports *d = &n->discovery[wend_discovery_ports_family(family)];
     const struct wend_address *own = find_address(n, n->server, family);
     if (own != NULL)
         add(l, own, own->port);

@@ -60,11 +60,11 @@ static enum wend_error judge(struct wend_relay *r, struct wend_relay_request *q,
 
 static void put_discovery(const struct wend_relay *r, struct wend_writer *w)
 {
-    const struct wend_discovery *d = r->config.discovery;
+    const struct wend_discovery_ports *d = r->config.discovery;
     if (d[0].port_count == 0 && d[1].port_count == 0)
         return;
     const size_t begun = wend_attribute_begin(w, WEND_ATTRIBUTE_DISCOVERY);
-    wend_discovery_write(w, d);
+    wend_discovery_ports_write(w, d);
     wend_attribute_end(w, begun);
 }
 

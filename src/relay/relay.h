@@ -20,7 +20,7 @@
 #include "base/drop.h"
 #include "base/time.h"
 #include "session/trust.h"
-#include "wire/discovery.h"
+#include "wire/discovery_ports.h"
 
 // Limits of section 8; a config may ask for less.
 #define WEND_RELAY_CLIENTS_MAX         65536
@@ -42,7 +42,7 @@ struct wend_relay_config {
     // sockets are open: each of the ports on that address and on the second one. A lone port or no
     // second address: a plain STUN server, RFC 5780 section 6.
     struct wend_address primary[2];
-    struct wend_discovery discovery[2];
+    struct wend_discovery_ports discovery[2];
 };
 
 enum wend_relay_event_kind {

@@ -24,7 +24,7 @@ struct sockets {
 static struct wend_address other_address(const struct wend_relay *r,
                                          const struct wend_address *here)
 {
-    const size_t family = wend_discovery_family(here->family);
+    const size_t family = wend_discovery_ports_family(here->family);
     const struct wend_address *second = &r->config.discovery[family].second;
     if (second->family == WEND_FAMILY_NONE || !wend_address_same_ip(here, second))
         return *second;
@@ -34,9 +34,10 @@ static struct wend_address other_address(const struct wend_relay *r,
 static struct sockets find_sockets(const struct wend_relay *r, const struct wend_datagram *in)
 {
     struct sockets s = {.here = in->local};
-    const struct wend_discovery *d = &r->config.discovery[wend_discovery_family(in->remote.family)];
+    const struct wend_discovery_ports *d =
+        &r->config.discovery[wend_discovery_ports_family(in->remote.family)];
     if (in->transport != WEND_TRANSPORT_UDP || d->port_count < 2 ||
-        !wend_discovery_has_port(d, in->local.port))
+        !wend_discovery_ports_has(d, in->local.port))
         return s;
     s.other = other_address(r, &in->local);
     s.other.port = in->local.port == d->ports[0] ? d->ports[1] : d->ports[0];

@@ -2,7 +2,7 @@
 #include "wire/attribute.h"
 
 #include "base/text.h"
-#include "wire/discovery.h"
+#include "wire/discovery_ports.h"
 
 #include <errno.h>
 #include <string.h>
@@ -29,8 +29,8 @@ static bool is_address(struct wend_bytes v)
 
 static bool is_discovery(struct wend_bytes v)
 {
-    struct wend_discovery d[2];
-    return wend_discovery_read(v, d);
+    struct wend_discovery_ports d[2];
+    return wend_discovery_ports_read(v, d);
 }
 
 static bool is_channel(struct wend_bytes v)
@@ -131,7 +131,7 @@ static const struct row optional[] = {
     [WEND_ATTRIBUTE_NEWS_ONLY & (WEND_OPTIONAL - 1)] = SIZED(news_only, 0),
     [WEND_ATTRIBUTE_AGE & (WEND_OPTIONAL - 1)] = SIZED(age, 4),
     [WEND_ATTRIBUTE_DISCOVERY & (WEND_OPTIONAL - 1)] = {FIELD(discovery), .min = 8,
-                                                        .max = WEND_DISCOVERY_LEN_MAX,
+                                                        .max = WEND_DISCOVERY_PORTS_LEN_MAX,
                                                         .is_sound = is_discovery},
 };
 

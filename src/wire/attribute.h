@@ -63,7 +63,7 @@ enum wend_attribute_type {
     WEND_ATTRIBUTE_EARLY_STATE = 0x8004,
     WEND_ATTRIBUTE_NEWS_ONLY = 0x8005,
     WEND_ATTRIBUTE_AGE = 0x8006,
-    WEND_ATTRIBUTE_DISCOVERY = 0x8007, // wire/discovery.h
+    WEND_ATTRIBUTE_DISCOVERY = 0x8007, // wire/discovery_ports.h
 };
 
 enum wend_object {

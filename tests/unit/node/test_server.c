@@ -228,7 +228,7 @@ static void test_discovery_addresses(void **state)
     assert_int_equal(world.hosts[0].count[WEND_NODE_READY], 1);
     assert_int_equal(wend_node_discovery(world.hosts[0].node, at), 1);
     assert_true(wend_address_equal(&at[0], &world.server));
-    world.discovery[0] = (struct wend_discovery){
+    world.discovery[0] = (struct wend_discovery_ports){
         .port_count = 2, .ports = {3478, 3479}, .second = wend_address_ipv4(0xc6336402, 0)};
     server_up(78);
     run(WEND_S(120));
@@ -237,7 +237,7 @@ static void test_discovery_addresses(void **state)
     want[2].ip[3] = want[3].ip[3] = 2;
     for (size_t i = 0; i < 4; i++)
         assert_true(wend_address_equal(&at[i], &want[i]));
-    world.discovery[0] = (struct wend_discovery){
+    world.discovery[0] = (struct wend_discovery_ports){
         .port_count = 1, .ports = {3478}, .second = wend_address_ipv4(0x7f000001, 0)};
     server_up(79);
     run(WEND_S(120));

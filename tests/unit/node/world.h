@@ -51,7 +51,7 @@ struct world {
     wend_instant now;
     struct office office;
     struct wend_address server;
-    struct wend_discovery discovery[2]; // of the next server_up
+    struct wend_discovery_ports discovery[2]; // of the next server_up
     struct wend_relay *relay;
     void *relay_memory;
     bool relay_down, direct_cut;

@@ -160,7 +160,7 @@ static void a_further_port_has_the_first_as_its_other(void **state)
 // RFC 5780 section 6: without two addresses and two ports there is nothing to change to.
 static void a_change_that_is_impossible_is_refused(void **state)
 {
-    static const struct wend_discovery lone[] = {
+    static const struct wend_discovery_ports lone[] = {
         {.port_count = 0},
         {.port_count = 2, .ports = {3478, 3479}},
         {.port_count = 1, .ports = {3478}, .second = {.family = WEND_FAMILY_IPV4, .ip = {1}}},

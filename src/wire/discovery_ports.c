@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "wire/discovery.h"
+#include "wire/discovery_ports.h"
 
 #include <string.h>
 
-bool wend_discovery_has_port(const struct wend_discovery *d, uint16_t port)
+bool wend_discovery_ports_has(const struct wend_discovery_ports *d, uint16_t port)
 {
     for (size_t i = 0; i < d->port_count; i++)
         if (d->ports[i] == port)
@@ -11,9 +11,9 @@ bool wend_discovery_has_port(const struct wend_discovery *d, uint16_t port)
     return false;
 }
 
-bool wend_discovery_add_port(struct wend_discovery *d, uint16_t port)
+bool wend_discovery_ports_add(struct wend_discovery_ports *d, uint16_t port)
 {
-    if (wend_discovery_has_port(d, port))
+    if (wend_discovery_ports_has(d, port))
         return true;
     if (d->port_count == WEND_DISCOVERY_PORTS_MAX)
         return false;
@@ -27,12 +27,12 @@ static bool is_zero(const struct wend_address *a)
     return memcmp(a->ip, zero, sizeof zero) == 0;
 }
 
-static bool read_family(struct wend_reader *r, uint8_t family, struct wend_discovery *d)
+static bool read_family(struct wend_reader *r, uint8_t family, struct wend_discovery_ports *d)
 {
     const uint8_t count = wend_read_u8(r);
     for (uint8_t i = 0; i < count && !r->failed; i++) {
         const uint16_t port = wend_read_u16(r);
-        if (port == 0 || wend_discovery_has_port(d, port) || !wend_discovery_add_port(d, port))
+        if (port == 0 || wend_discovery_ports_has(d, port) || !wend_discovery_ports_add(d, port))
             return false;
     }
     d->second.family = family;
@@ -42,15 +42,15 @@ static bool read_family(struct wend_reader *r, uint8_t family, struct wend_disco
     return !r->failed && count > 0;
 }
 
-bool wend_discovery_read(struct wend_bytes in, struct wend_discovery ret[static 2])
+bool wend_discovery_ports_read(struct wend_bytes in, struct wend_discovery_ports ret[static 2])
 {
     struct wend_reader r = wend_reader_of(in);
-    struct wend_discovery d[2] = {{.port_count = 0}};
+    struct wend_discovery_ports d[2] = {{.port_count = 0}};
     uint8_t before = WEND_FAMILY_NONE;
     while (r.left > 0) {
         const uint8_t family = wend_read_u8(&r);
         if ((family != WEND_FAMILY_IPV4 && family != WEND_FAMILY_IPV6) || family <= before ||
-            !read_family(&r, family, &d[wend_discovery_family(family)]))
+            !read_family(&r, family, &d[wend_discovery_ports_family(family)]))
             return false;
         before = family;
     }
@@ -60,7 +60,8 @@ bool wend_discovery_read(struct wend_bytes in, struct wend_discovery ret[static 
     return true;
 }
 
-void wend_discovery_write(struct wend_writer *w, const struct wend_discovery d[static 2])
+void wend_discovery_ports_write(struct wend_writer *w,
+                                const struct wend_discovery_ports d[static 2])
 {
     for (size_t i = 0; i < 2; i++) {
         if (d[i].port_count == 0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "wire/discovery.h"
+#include "wire/discovery_ports.h"
 
 #include <errno.h>
 
@@ -13,11 +13,11 @@ static const uint8_t both[] = {
 
 static void reads_and_writes_the_bytes_of_the_document(void **state)
 {
-    struct wend_discovery d[2];
-    uint8_t bytes[WEND_DISCOVERY_LEN_MAX];
+    struct wend_discovery_ports d[2];
+    uint8_t bytes[WEND_DISCOVERY_PORTS_LEN_MAX];
     struct wend_writer w = wend_writer_of(bytes, sizeof bytes);
     (void)state;
-    assert_true(wend_discovery_read(WEND_BYTES(both), d));
+    assert_true(wend_discovery_ports_read(WEND_BYTES(both), d));
     assert_int_equal(d[0].port_count, 2);
     assert_int_equal(d[0].ports[0], 3478);
     assert_int_equal(d[0].ports[1], 3479);
@@ -25,7 +25,7 @@ static void reads_and_writes_the_bytes_of_the_document(void **state)
     assert_true(wend_address_equal(&d[0].second, &second));
     assert_int_equal(d[1].port_count, 1);
     assert_int_equal(d[1].second.family, WEND_FAMILY_IPV6);
-    wend_discovery_write(&w, d);
+    wend_discovery_ports_write(&w, d);
     assert_false(w.failed);
     assert_int_equal(w.len, sizeof both);
     assert_memory_equal(bytes, both, sizeof both);
@@ -34,17 +34,17 @@ static void reads_and_writes_the_bytes_of_the_document(void **state)
 static void a_zero_address_is_none(void **state)
 {
     static const uint8_t alone[] = {4, 1, 0x0d, 0x96, 0, 0, 0, 0};
-    struct wend_discovery d[2];
+    struct wend_discovery_ports d[2];
     (void)state;
-    assert_true(wend_discovery_read(WEND_BYTES(alone), d));
+    assert_true(wend_discovery_ports_read(WEND_BYTES(alone), d));
     assert_int_equal(d[0].second.family, WEND_FAMILY_NONE);
     assert_int_equal(d[1].port_count, 0);
 }
 
 static bool reads(const uint8_t *at, size_t len)
 {
-    struct wend_discovery d[2];
-    return wend_discovery_read((struct wend_bytes){at, len}, d);
+    struct wend_discovery_ports d[2];
+    return wend_discovery_ports_read((struct wend_bytes){at, len}, d);
 }
 
 static void refuses_every_other_form(void **state)
