@@ -187,6 +187,7 @@ static void to_server(struct sim_world *w, struct sim_server *s, const struct we
     case WEND_SIM_STREAM_ACCEPTED:
     case WEND_SIM_STREAM_OPENED:
     case WEND_SIM_TOO_BIG:
+    case WEND_SIM_UNREACHABLE:
     case WEND_SIM_NOTHING: break;
     }
 }
@@ -201,7 +202,8 @@ static void to_device(struct sim_world *w, struct sim_device *d, const struct we
     case WEND_SIM_STREAM_OPENED:
     case WEND_SIM_STREAM_CLOSED: sim_device_stream(w, d, e); break;
     case WEND_SIM_STREAM_ACCEPTED:
-    case WEND_SIM_TOO_BIG: // the daemon's sockets do not listen for it
+    case WEND_SIM_TOO_BIG: // the daemon's sockets do not listen for these
+    case WEND_SIM_UNREACHABLE:
     case WEND_SIM_NOTHING: break;
     }
 }
