@@ -248,7 +248,10 @@ bool sim_world_deliver(struct sim_world *w);
 void sim_world_take_records(struct sim_world *w);
 struct wend_address sim_device_address(const struct sim_world *w, const struct sim_device *d,
                                        enum wend_family family);
-struct wend_address sim_place_public(uint16_t device, uint32_t generation);
+struct wend_address sim_server_second_address(uint16_t index); // where scenario->discovery
+// The (first) public address of a device's NAT after so many changes of it, or its own.
+struct wend_address sim_place_public(const struct sim_place *p, uint16_t device,
+                                     uint32_t generation);
 
 // --- world_flow.c ---
 
