@@ -81,6 +81,7 @@ void wire_config_help(FILE *out)
 {
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
         fprintf(out, "  --%-14s %s\n", settings[i].key, settings[i].help);
+    fputs("  --gso            yes: what a kernel joined passes in one piece; at start only\n", out);
 }
 
 // Reads a number and one of `units`; only "0" may go without. Returns 0 or -EINVAL.
@@ -195,8 +196,19 @@ static const struct setting *find_setting(const char *key)
     return NULL;
 }
 
+static int set_gso(struct wire_config *config, const char *value)
+{
+    const int index = choice(value, "no", "yes");
+    if (index < 0)
+        return index;
+    config->gso = index == 1;
+    return 0;
+}
+
 int wire_config_set(struct wire_config *config, const char *key, const char *value)
 {
+    if (strcmp(key, "gso") == 0)
+        return set_gso(config, value);
     const bool only_ab = strncmp(key, "ab-", 3) == 0;
     const bool only_ba = strncmp(key, "ba-", 3) == 0;
     const struct setting *s = find_setting(only_ab || only_ba ? key + 3 : key);

@@ -26,8 +26,9 @@
 #include <unistd.h>
 
 #define ETHERNET_LEN    14
-#define FRAME_LEN_MAX   9472 // jumbo frames pass
-#define SLOTS           8192 // in flight, a direction; a frame that finds none free is dropped
+#define FRAME_LEN_MAX   9472  // jumbo frames pass
+#define GSO_LEN_MAX     66560 // what a kernel joins: 64 KiB and headers
+#define SLOTS           8192  // in flight, a direction; a frame that finds none free is dropped
 #define BUFFERS         (WIRE_DIRECTION_COUNT * SLOTS + 1)
 #define FRAMES_PER_TURN 64 // read from one end before the other gets its turn
 #define COMMAND_LEN_MAX 512
@@ -43,8 +44,10 @@ struct direction {
 struct wire {
     struct wire_config config;
     struct direction directions[WIRE_DIRECTION_COUNT];
-    uint8_t (*buffers)[FRAME_LEN_MAX];
-    uint16_t lens[BUFFERS];
+    uint8_t *buffers;
+    size_t frame_max; // bytes of a buffer
+    size_t vnet_len;  // in front of each frame
+    uint32_t lens[BUFFERS];
     uint8_t copies[BUFFERS];
     uint32_t unused[BUFFERS]; // a stack, so that few buffers stay warm
     size_t unused_count;
@@ -73,25 +76,31 @@ static void release(struct wire *w, uint32_t buffer)
         w->unused[w->unused_count++] = buffer;
 }
 
+static uint8_t *buffer_at(const struct wire *w, uint32_t buffer)
+{
+    return w->buffers + buffer * w->frame_max;
+}
+
 // Reads one frame into its link. False when there is none left.
 static bool take_frame(struct wire *w, struct direction *d, wend_instant at)
 {
     // One buffer more than slots: the link refuses first.
     const uint32_t buffer = w->unused[w->unused_count - 1];
-    const ssize_t len = read(d->from, w->buffers[buffer], FRAME_LEN_MAX);
+    const ssize_t len = read(d->from, buffer_at(w, buffer), w->frame_max);
     if (len < 0 && errno != EAGAIN && errno != EINTR) {
         fprintf(stderr, "wend-wire: an end is gone: %s\n", strerror(errno));
         w->stop = true;
         w->exit_code = 1;
     }
-    if (len < ETHERNET_LEN)
+    const size_t headers = ETHERNET_LEN + w->vnet_len;
+    if (len < (ssize_t)headers)
         return false;
-    const int copies = wend_link_push(&d->link, (size_t)len - ETHERNET_LEN, buffer, at);
+    const int copies = wend_link_push(&d->link, (size_t)len - headers, buffer, at);
     if (copies <= 0)
         return true;
     w->unused_count--;
     w->copies[buffer] = (uint8_t)copies;
-    w->lens[buffer] = (uint16_t)len;
+    w->lens[buffer] = (uint32_t)len;
     return true;
 }
 
@@ -105,7 +114,7 @@ static void deliver(struct wire *w, struct direction *d, wend_instant at)
 {
     uint32_t buffer;
     while (wend_link_pop(&d->link, at, &buffer)) {
-        if (write(d->to, w->buffers[buffer], w->lens[buffer]) < 0)
+        if (write(d->to, buffer_at(w, buffer), w->lens[buffer]) < 0)
             d->write_failed++;
         release(w, buffer);
     }
@@ -154,6 +163,8 @@ static const char *command_set(struct wire *w, char *rest)
         if (rc != 0)
             return rc == -ENOENT ? "unknown key" : "bad value";
     }
+    if (next.gso != w->config.gso)
+        return "gso is for the start";
     for (int i = 0; i < WIRE_DIRECTION_COUNT; i++) {
         // A direction whose durations are too long leaves the other one as it was, too.
         struct wend_link probe = w->directions[i].link;
@@ -280,7 +291,9 @@ static int open_signals(void)
 
 static int open_buffers(struct wire *w)
 {
-    void *memory = mmap(NULL, (size_t)BUFFERS * FRAME_LEN_MAX, PROT_READ | PROT_WRITE,
+    w->frame_max = w->config.gso ? GSO_LEN_MAX : FRAME_LEN_MAX;
+    w->vnet_len = w->config.gso ? WIRE_VNET_LEN : 0;
+    void *memory = mmap(NULL, BUFFERS * w->frame_max, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
         return -errno;
@@ -292,8 +305,8 @@ static int open_buffers(struct wire *w)
 
 static int open_ends(struct wire *w, const char *a, const char *b)
 {
-    const int fd_a = wire_tap_open(a);
-    const int fd_b = fd_a < 0 ? fd_a : wire_tap_open(b);
+    const int fd_a = wire_tap_open(a, w->config.gso);
+    const int fd_b = fd_a < 0 ? fd_a : wire_tap_open(b, w->config.gso);
     if (fd_b < 0)
         return fd_b;
     w->directions[WIRE_AB].from = w->directions[WIRE_BA].to = fd_a;

@@ -225,12 +225,22 @@ static json_t *prefer(struct wend_device *d, const json_t *request)
     return json_pack("{s:s}", "error", "no such device");
 }
 
+static json_t *status(struct wend_device *d)
+{
+    struct wend_plane_counts counts;
+    json_t *all = wend_status_json(d->node, d->stats, d->tun.name, wend_clock_now());
+    wend_plane_read_counts(d->plane, &counts);
+    if (all != NULL)
+        json_object_set_new(all, "drops", wend_status_drops(&counts));
+    return all;
+}
+
 static json_t *answer(void *context, const json_t *request)
 {
     struct wend_device *d = context;
     const char *what = json_string_value(json_object_get(request, "do"));
     if (strcmp(what, "status") == 0)
-        return wend_status_json(d->node, d->stats, d->tun.name, wend_clock_now());
+        return status(d);
     if (strcmp(what, "peer") == 0) {
         const char *name = json_string_value(json_object_get(request, "name"));
         return name != NULL ? wend_status_peer_json(d->node, d->stats, name, wend_clock_now())

@@ -245,6 +245,23 @@ json_t *wend_status_json(const struct wend_node *node, const struct wend_plane_s
                      "peers", peers);
 }
 
+static json_t *drops_json(const struct wend_drops *drops)
+{
+    json_t *all = json_object();
+    for (int i = 0; i < WEND_DROP_COUNT; i++)
+        if (drops->count[i] > 0)
+            json_object_set_new(all, wend_drop_name((enum wend_drop)i),
+                                json_integer((json_int_t)drops->count[i]));
+    return all;
+}
+
+json_t *wend_status_drops(const struct wend_plane_counts *counts)
+{
+    return json_pack("{s:o, s:o, s:I, s:I}", "sealing", drops_json(&counts->sealing), "opening",
+                     drops_json(&counts->opening), "udp_failed", (json_int_t)counts->udp_failed,
+                     "tun_refused", (json_int_t)counts->tun_refused);
+}
+
 bool wend_status_is_called(const struct wend_peer_view *peer, const char *network, const char *name)
 {
     const size_t len = strlen(peer->name);

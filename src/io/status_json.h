@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "io/plane.h"
 #include "node/plane.h"
 #include "node/view.h"
 
@@ -20,6 +21,10 @@ json_t *wend_status_json(const struct wend_node *node, const struct wend_plane_s
 // by the way they came.
 json_t *wend_status_peer_json(const struct wend_node *node, const struct wend_plane_stats *stats,
                               const char *name, wend_instant now);
+
+// What was dropped since the start, where and why: {"sealing": {…}, "opening": {…}} by the names of
+// base/drop.h, without those that are 0; and "udp_failed", "tun_refused".
+json_t *wend_status_drops(const struct wend_plane_counts *counts);
 
 // Whether `name` means this peer, as above.
 bool wend_status_is_called(const struct wend_peer_view *peer, const char *network,

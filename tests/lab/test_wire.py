@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from lab import LabError
+from lab import LabError, wait_until
 from link import program
 from services import Iperf3Server, Pinger, iperf3, ping
 
@@ -90,6 +90,36 @@ def test_wire_usage(lab, words, status, says):
     assert done.returncode == status, done
     assert says in (done.stdout if status == 0 else done.stderr)
     assert status == 0 or done.stderr.count("\n") == 1
+
+
+def test_wire_passes_what_the_kernel_joined(lab):
+    r"""
+        one ==5 ms, in one piece== wan ---- two
+    """
+    one = lab.public("one", link={"delay": "5ms", "gso": "yes"})
+    two = lab.public("two")
+    assert 10 <= min(ping(one, two.address, 5).rtts.values()) < 20
+    Iperf3Server(two)
+    assert iperf3(one, two.address, 1).received_bps > 10e6
+    counters = one.link.counters()["ab"]
+    assert counters["bytes"] / counters["passed"] > 3000  # a frame has 1,500
+    with pytest.raises(LabError, match="for the start"):
+        one.link.set(gso="no")
+
+
+def test_wire_holds_a_burst(lab):
+    r"""
+        one ==20 ms== wan ---- two
+    """
+    one, two = lab.public("one", link={"delay": "20ms"}), lab.public("two")
+    burst = ("import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+             f"for i in range(5000): s.sendto(bytes(1200), ('{two.address}', 9))")
+    one.link.process.popen.send_signal(signal.SIGSTOP)  # as if the CPUs had other things to do
+    try:
+        one.run(["/usr/bin/python3", "-c", burst])
+    finally:
+        one.link.process.popen.send_signal(signal.SIGCONT)
+    wait_until(lambda: one.link.counters()["ab"]["pushed"] >= 5000, what="all of them")
 
 
 def test_wire_signals(lab):

@@ -217,6 +217,20 @@ static void test_names_of_a_peer(void **state)
         assert_false(wend_status_is_called(&v, "home", no[i]));
 }
 
+static void test_drops(void **state)
+{
+    (void)state;
+    struct wend_plane_counts counts = {.udp_failed = 3};
+    expect(wend_status_drops(&counts), "{\"sealing\": {}, \"opening\": {}, \"udp_failed\": 3,"
+                                       " \"tun_refused\": 0}");
+    wend_drops_add(&counts.opening, WEND_DROP_REPLAYED);
+    wend_drops_add(&counts.sealing, WEND_DROP_NO_ROUTE);
+    counts.tun_refused = 4;
+    expect(wend_status_drops(&counts), "{\"sealing\": {\"no-route\": 1},"
+                                       " \"opening\": {\"replayed\": 1}, \"udp_failed\": 3,"
+                                       " \"tun_refused\": 4}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +242,7 @@ int main(void)
         cmocka_unit_test(test_busy_peer),
         cmocka_unit_test(test_heard_just_now),
         cmocka_unit_test(test_names_of_a_peer),
+        cmocka_unit_test(test_drops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

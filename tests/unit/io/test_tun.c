@@ -2,18 +2,24 @@
 // The virtual interface against the kernel: what is written arrives at a socket, what a socket
 // sends is read, in super-packets where the kernel has them.
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "../wire/offload_packets.h"
 #include "io/clock.h"
 #include "io/interface.h"
+#include "io/sockaddr.h"
 #include "io/tun.h"
 #include "io/udp.h"
 #include "netns.h"
@@ -100,6 +106,54 @@ static void open_socket(int version)
     const struct wend_udp_config c = {.local = address(NEAR)};
     wait_until_local(&c.local);
     assert_int_equal(wend_udp_open(&socket_, &c), 0);
+}
+
+static int queue_length(int change_to)
+{
+    struct ifreq request = {.ifr_name = "wend0", .ifr_qlen = change_to};
+    const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(ioctl(fd, change_to > 0 ? SIOCSIFTXQLEN : SIOCGIFTXQLEN, &request), 0);
+    close(fd);
+    return request.ifr_qlen;
+}
+
+// What is sent while nobody reads waits; the device has no other word for 'full' than to drop.
+static void test_queue(void **state)
+{
+    (void)state;
+    need_namespace();
+    struct sockaddr_storage to;
+    const int version = 4, fd = socket(AF_INET, SOCK_DGRAM, 0);
+    const struct wend_address far = address("100.64.0.1:443"), near = address(NEAR);
+    const socklen_t len = wend_sockaddr_from(&far, &to);
+    struct wend_vnet vnet;
+    int count = 0, udp = 0;
+    assert_int_equal(queue_length(0), WEND_TUN_QUEUE);
+    wait_until_local(&near);
+    for (int i = 0; i < 1900; i++) // a few more are the kernel's own
+        assert_int_equal(sendto(fd, "x", 1, 0, (const struct sockaddr *)&to, len), 1);
+    while ((count = wend_tun_read(&tun, buffer, sizeof buffer, &vnet)) > 0)
+        udp += count == 29;
+    assert_int_equal(udp, 1900);
+    close(fd);
+}
+
+static void test_queue_of_somebody_else(void **state)
+{
+    (void)state;
+    need_namespace();
+    wend_tun_close(&tun);
+    const int device = open("/dev/net/tun", O_RDWR);
+    struct ifreq request = {.ifr_name = "wend0", .ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR};
+    assert_int_equal(ioctl(device, TUNSETIFF, &request), 0);
+    assert_int_equal(ioctl(device, TUNSETPERSIST, 1), 0);
+    close(device);
+    (void)queue_length(700);
+    const struct wend_tun_config c = {.name = "wend0", .attach = true};
+    assert_int_equal(wend_tun_open(&tun, &c), 0);
+    assert_int_equal(queue_length(0), 700);
+    assert_int_equal(ioctl(tun.fd, TUNSETPERSIST, 0), 0);
 }
 
 static void test_open(void **state)
@@ -281,6 +335,8 @@ int main(void)
     own_namespace = netns_enter_with_tun();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_open, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_queue, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_queue_of_somebody_else, setup, teardown),
         cmocka_unit_test_setup_teardown(test_down_and_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_ipv4, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_ipv6, setup, teardown),
