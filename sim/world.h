@@ -29,6 +29,7 @@
 #include "relay/relay.h"
 #include "scenario.h"
 #include "stats.h"
+#include "tally.h"
 #include "trace.h"
 
 #define SIM_BEGIN        WEND_S(1000) // instants begin here
@@ -142,6 +143,7 @@ struct sim_flow {
 struct sim_options {
     FILE *print;               // trace; NULL: none
     struct sim_ledger *ledger; // of every packet; NULL: none
+    struct sim_tally *tally;   // of the attempt to go straight; NULL: none
     uint32_t check_every;      // steps between the machines' own checks; 0: at the end only
     bool check_end;
     uint32_t order; // packets of a flow keep theirs: 1 where nothing is lost, 2 where links do; 0:
