@@ -18,7 +18,8 @@
 #define PREPARED     WEND_S(4)  // both are registered, and know their own NAT
 #define PREPARED_TCP WEND_S(15) // also those that found out that no UDP passes
 #define TALK_EVERY   WEND_MS(50)
-#define ACCESS       WEND_MS(5)
+#define ACCESS       WEND_MS(5) // from device to internet; of that, to its box:
+#define LAN          WEND_US(100)
 #define PATIENCE     WEND_S(10) // until both hold a model
 #define QUIET        WEND_S(3)  // after the clock started: nothing more goes to a peer out of reach
 #define LOOK_EVERY   WEND_MS(10)
@@ -177,7 +178,8 @@ void sim_matrix_make(const struct sim_matrix_cell *cell, uint32_t trial, struct 
     }
     for (uint16_t i = 0; i < 2; i++) {
         struct sim_place *p = &s->places[i];
-        p->up.link.delay = p->down.link.delay = ACCESS;
+        p->access_up.link.delay = p->access_down.link.delay = LAN;
+        p->up.link.delay = p->down.link.delay = ACCESS - LAN;
         vary(p, cell->variant);
     }
     add_users(s, &d);

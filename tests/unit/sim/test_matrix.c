@@ -106,7 +106,8 @@ static void a_round_trip_takes_50_ms_either_way(void **state)
     (void)state;
     sim_matrix_make(cell_of("EIM | EIM"), 0, &scenario);
     const struct sim_place *a = &scenario.places[0], *b = &scenario.places[1];
-    const wend_duration access = a->up.link.delay + b->down.link.delay;
+    const wend_duration access =
+        a->access_up.link.delay + a->up.link.delay + b->down.link.delay + b->access_down.link.delay;
     assert_int_equal(2 * (access + scenario.core), SIM_MATRIX_RTT);
     assert_int_equal(2 * (access + 2 * (scenario.core + scenario.relay)), SIM_MATRIX_RTT);
     assert_int_equal(a->up.link.loss_ppm + a->access_up.link.loss_ppm, 0);
