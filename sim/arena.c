@@ -11,6 +11,8 @@
 
 #define PAGE      ((size_t)4096)
 #define KEEP_MOST ((size_t)2048) // pages of its own; more go back to the kernel
+#define LONG_RUN  ((size_t)16)   // pages side by side: what one world in many needed, most of it
+#define KEEP_LONG 32             // worlds, and then such a run goes back to the kernel
 
 // Linux 6.7, Documentation/admin-guide/mm/pagemap.rst; the headers may be older.
 struct region {
@@ -33,13 +35,18 @@ static size_t round_up(size_t len)
     return (len + PAGE - 1) & ~(PAGE - 1);
 }
 
-static size_t clear_regions(int count)
+static size_t clear_regions(int count, bool keep_long)
 {
     size_t pages = 0;
 
     for (int i = 0; i < count; i++) {
+        void *at = (void *)(uintptr_t)regions[i].start;
         const size_t len = regions[i].end - regions[i].start;
-        memset((void *)(uintptr_t)regions[i].start, 0, len);
+        if (!keep_long && len >= LONG_RUN * PAGE) {
+            wend_assert(madvise(at, len, MADV_DONTNEED) == 0);
+            continue;
+        }
+        memset(at, 0, len);
         pages += len / PAGE;
     }
     return pages;
@@ -58,6 +65,7 @@ static long clear_written(struct sim_arena *a)
                      .category_mask = IS_PRESENT | IS_ZERO,
                      .return_mask = IS_PRESENT};
     size_t pages = 0;
+    const bool keep_long = ++a->worlds % KEEP_LONG != 0;
 
     if (pagemap == -2)
         pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -65,7 +73,7 @@ static long clear_written(struct sim_arena *a)
         const int count = pagemap < 0 ? -1 : ioctl(pagemap, SCAN, &s);
         if (count < 0)
             return -1;
-        pages += clear_regions(count);
+        pages += clear_regions(count, keep_long);
         s.start = s.walk_end;
     }
     return s.start < s.end ? -1 : (long)pages;

@@ -7,8 +7,8 @@
 // process and before the first use; everything else about a key is left to the library:
 //
 //   wend_crypto_fake  (sim/fake_crypto)  a lasting key has its true public key, others a cheap one
-//   wend_crypto_memo  (sim/memo_crypto)  true in all; what two lasting keys give, or whether a
-//                                        signature holds, is computed once
+//   wend_crypto_memo  (sim/memo_crypto)  true in all; what two keys share, or whether a signature
+//                                        holds, is computed once, not by both sides
 //
 // Both give the same sizes, the same accepting and refusing, and the same random numbers, so that
 // a trace without the bytes of messages is equal under both. A program links one of the two in the

@@ -143,7 +143,8 @@ struct cell *wend_sim_cell_take(struct wend_sim_net *n)
 
 void wend_sim_cell_give_back(struct wend_sim_net *n, struct cell *c)
 {
-    wend_assert(!wend_heap_has(&c->timer) && c->kind != CELL_FREE);
+    wend_assert(c->kind != CELL_FREE);
+    wend_heap_remove(&n->flights, &c->timer); // of the step that it ends with
     c->kind = CELL_FREE;
     c->next = n->cell_pool.free;
     n->cell_pool.free = cell_index(n, c) + 1;
@@ -238,14 +239,15 @@ bool wend_sim_net_next(struct wend_sim_net *n, wend_instant now, struct wend_sim
     if (n->lent != 0)
         wend_sim_cell_give_back(n, &n->cells[n->lent - 1]);
     n->lent = 0;
-    for (;;) {
-        const wend_instant due = wend_heap_deadline(&n->flights);
-        struct wend_heap_node *node = wend_heap_pop(&n->flights, now);
-        if (node == NULL)
-            break;
-        if (due > n->now)
-            n->now = due;
-        if (wend_sim_travel_on(n, WEND_HEAP_OWNER(node, struct cell, timer), ret))
+    struct wend_heap_due due;
+    while (wend_heap_begin(&n->flights, now, &due)) {
+        const wend_instant at = wend_heap_deadline(&n->flights);
+        if (at > n->now)
+            n->now = at;
+        const bool comes =
+            wend_sim_travel_on(n, WEND_HEAP_OWNER(due.node, struct cell, timer), ret);
+        wend_heap_end(&n->flights, &due);
+        if (comes)
             return true;
     }
     n->now = now;

@@ -112,7 +112,7 @@ static wend_instant next_thing(const struct sim_world *w)
 
 static void step(struct sim_world *w, wend_instant next)
 {
-    struct wend_heap_node *node;
+    struct wend_heap_due due;
 
     if (next > w->now) {
         w->now = next;
@@ -124,9 +124,10 @@ static void step(struct sim_world *w, wend_instant next)
     if (sim_world_deliver(w))
         return;
     sim_fault_expire(w);
-    node = wend_heap_pop(&w->timers, w->now);
-    if (node != NULL)
-        expire_one(w, WEND_HEAP_OWNER(node, struct sim_actor, timer));
+    if (wend_heap_begin(&w->timers, w->now, &due)) {
+        expire_one(w, WEND_HEAP_OWNER(due.node, struct sim_actor, timer));
+        wend_heap_end(&w->timers, &due);
+    }
     if (w->options.check_every != 0 && w->stats.steps % w->options.check_every == 0)
         sim_watch_machines(w);
 }

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static size_t ip_len(uint8_t family)
@@ -10,14 +11,34 @@ static size_t ip_len(uint8_t family)
     return family == WEND_FAMILY_IPV4 ? 4 : family == WEND_FAMILY_IPV6 ? 16 : 0;
 }
 
+// Copies of an address are stored as 16 and 4 bytes. A load that reaches over both parts of what
+// was just stored waits until they are in the cache, so an IP address is compared in pieces that do
+// not.
+_Static_assert(offsetof(struct wend_address, ip) == 4,
+               "the second piece begins at 8, the last at 16");
+
+static bool same_bytes(const uint8_t a[static 16], const uint8_t b[static 16])
+{
+    uint32_t first[2], last[2];
+    uint64_t middle[2];
+
+    memcpy(&first[0], a, 4);
+    memcpy(&first[1], b, 4);
+    memcpy(&middle[0], a + 4, 8);
+    memcpy(&middle[1], b + 4, 8);
+    memcpy(&last[0], a + 12, 4);
+    memcpy(&last[1], b + 12, 4);
+    return first[0] == first[1] && middle[0] == middle[1] && last[0] == last[1];
+}
+
 bool wend_address_same_ip(const struct wend_address *a, const struct wend_address *b)
 {
-    return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+    return a->family == b->family && same_bytes(a->ip, b->ip);
 }
 
 bool wend_address_equal(const struct wend_address *a, const struct wend_address *b)
 {
-    return wend_address_same_ip(a, b) && a->port == b->port;
+    return a->family == b->family && a->port == b->port && same_bytes(a->ip, b->ip);
 }
 
 struct wend_address wend_address_ipv4(uint32_t ip, uint16_t port)

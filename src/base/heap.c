@@ -107,6 +107,22 @@ void wend_heap_remove(struct wend_heap *h, struct wend_heap_node *node)
         settle(h, index, key_at(h, last), h->entries[last].node);
 }
 
+bool wend_heap_begin(const struct wend_heap *h, wend_instant now, struct wend_heap_due *ret)
+{
+    if (wend_heap_deadline(h) > now || h->count == 0)
+        return false;
+    *ret = (struct wend_heap_due){h->entries[0].node, h->entries[0].sequence};
+    return true;
+}
+
+void wend_heap_end(struct wend_heap *h, const struct wend_heap_due *due)
+{
+    const uint32_t place = due->node->place;
+
+    if (place != 0 && h->entries[place - 1].sequence == due->sequence)
+        wend_heap_remove(h, due->node);
+}
+
 struct wend_heap_node *wend_heap_pop(struct wend_heap *h, wend_instant now)
 {
     if (h->count == 0 || h->entries[0].deadline > now)

@@ -57,6 +57,25 @@ static inline wend_instant wend_heap_deadline(const struct wend_heap *h)
     return h->count == 0 ? WEND_NEVER : h->entries[0].deadline;
 }
 
+// In the place of pop, for owners who most often set the timer again at once: that moves one entry
+// once, where pop and set would move two.
+//
+//     struct wend_heap_due due;
+//     while (wend_heap_begin(&heap, now, &due)) {
+//         expire(WEND_HEAP_OWNER(due.node, struct object, timer));
+//         wend_heap_end(&heap, &due);
+//     }
+struct wend_heap_due {
+    struct wend_heap_node *node;
+    uint64_t sequence;
+};
+
+// The earliest timer if its deadline is not after `now`; it stays set. False: none is due.
+bool wend_heap_begin(const struct wend_heap *h, wend_instant now, struct wend_heap_due *ret);
+// Unsets it, unless it was set anew or unset in the meantime. The object must still be there; that
+// it was given to another use, and its timer with it, does no harm.
+void wend_heap_end(struct wend_heap *h, const struct wend_heap_due *due);
+
 // Takes out the earliest timer if its deadline is not after `now`; else NULL. Drain until NULL.
 struct wend_heap_node *wend_heap_pop(struct wend_heap *h, wend_instant now);
 

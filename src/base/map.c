@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Invariant: from an entry's home (its hash, masked) to the entry itself there is no unused place.
 // So a search ends at the first unused place, and removal must close the gap it makes.
+//
+// Only the first mask + 1 places are in use; those behind are zero.
 #include "base/map.h"
 
 #include "base/assert.h"
 
 #include <errno.h>
 #include <string.h>
+
+#define FIRST 64 // places in use at first
 
 void wend_map_init(struct wend_map *m, struct wend_map_entry *entries, uint32_t capacity)
 {
@@ -17,7 +21,8 @@ void wend_map_init(struct wend_map *m, struct wend_map_entry *entries, uint32_t 
 void wend_map_init_zeroed(struct wend_map *m, struct wend_map_entry *entries, uint32_t capacity)
 {
     wend_assert(capacity >= 2 && (capacity & (capacity - 1)) == 0);
-    *m = (struct wend_map){.entries = entries, .mask = capacity - 1};
+    const uint32_t first = capacity < FIRST ? capacity : FIRST;
+    *m = (struct wend_map){.entries = entries, .mask = first - 1, .capacity = capacity};
 }
 
 static uint32_t home_of(const struct wend_map *m, uint64_t hash)
@@ -53,14 +58,44 @@ bool wend_map_next(const struct wend_map *m, struct wend_map_cursor *c, uint32_t
     return false;
 }
 
-int wend_map_insert(struct wend_map *m, uint64_t hash, uint32_t slot)
+static void put(struct wend_map *m, uint64_t hash, uint32_t slot)
 {
-    if (m->count >= wend_map_limit(m->mask + 1))
-        return -ENOSPC;
     uint32_t at = home_of(m, hash);
     while (m->entries[at].used)
         at = (at + 1) & m->mask;
     m->entries[at] = (struct wend_map_entry){.hash = hash, .slot = slot, .used = 1};
+}
+
+// Spreads entries over twice as many places: the home of each is where it was, or that far behind.
+// They are taken out and put in again one after the other, from an unused place on, so each run in
+// its order. Then an entry finds a place no further from its new home than it had from its old one,
+// or, of the run that began before the end and went on at the front, one behind the old end: it
+// passes over none that is still to be moved and would leave a gap. The runs at the front come
+// last, and as no half is more than half full, none of them gets from its new home to the end of
+// the array.
+static void spread(struct wend_map *m)
+{
+    const uint32_t before = m->mask + 1;
+    uint32_t unused = 0;
+    while (m->entries[unused].used)
+        unused++;
+    m->mask = 2 * before - 1;
+    for (uint32_t i = 1; i < before; i++) {
+        struct wend_map_entry *e = &m->entries[(unused + i) & (before - 1)];
+        const struct wend_map_entry moved = *e;
+        *e = (struct wend_map_entry){0};
+        if (moved.used)
+            put(m, moved.hash, moved.slot);
+    }
+}
+
+int wend_map_insert(struct wend_map *m, uint64_t hash, uint32_t slot)
+{
+    if (m->count >= wend_map_limit(m->capacity))
+        return -ENOSPC;
+    if (m->count > m->mask / 2 && m->mask + 1 < m->capacity)
+        spread(m);
+    put(m, hash, slot);
     m->count++;
     return 0;
 }
@@ -100,5 +135,5 @@ void wend_map_check(const struct wend_map *m)
         for (uint32_t i = 1, steps = distance_at(m, at); i <= steps; i++)
             wend_assert(m->entries[(at - i) & m->mask].used);
     }
-    wend_assert(used == m->count && used <= m->mask);
+    wend_assert(used == m->count && used <= m->mask && m->mask < m->capacity);
 }

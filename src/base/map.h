@@ -6,6 +6,10 @@
 // there are no tombstones and a map that is used for weeks stays as fast as a new one. Hashes must
 // be well spread (wend_hash with a random key).
 //
+// Entries lie at the front of the array at first and spread over twice as much whenever that is
+// half full: a map with room for thousands touches a kilobyte while it has a few. The insertion
+// that makes it spread takes as long as to insert all that is there.
+//
 //     struct wend_map_cursor c = wend_map_find(&map, hash);
 //     uint32_t slot;
 //     while (wend_map_next(&map, &c, &slot))
@@ -29,7 +33,8 @@ struct wend_map_entry {
 
 struct wend_map {
     struct wend_map_entry *entries;
-    uint32_t mask;
+    uint32_t mask;     // of the part in use
+    uint32_t capacity; // of the whole
     uint32_t count;
 };
 
@@ -49,7 +54,7 @@ static inline uint32_t wend_map_limit(uint32_t capacity)
 
 // `capacity` is a power of two of at least 2. Clears the array.
 void wend_map_init(struct wend_map *m, struct wend_map_entry *entries, uint32_t capacity);
-// The same for entries that are zero already: it touches none of them.
+// The same for entries that are zero already: none of them is touched before it is used.
 void wend_map_init_zeroed(struct wend_map *m, struct wend_map_entry *entries, uint32_t capacity);
 
 // Starts a search for entries with this hash.

@@ -88,8 +88,7 @@ static int unseal(const struct job *j)
 // The thread's context, with a key of its own for one job.
 static void forget_key(EVP_CIPHER_CTX *context)
 {
-    static const struct nonce zero;
-    const int ok = EVP_EncryptInit_ex2(context, NULL, wend_zero_key, zero.at, NULL);
+    const int ok = EVP_EncryptInit_ex2(context, NULL, wend_zero_key, NULL, NULL);
     wend_assert(ok == 1);
 }
 
@@ -144,6 +143,6 @@ void wend_crypto_keystream(const uint8_t key[static 32], const uint8_t iv[static
     memset(ret, 0, len);
     bool ok = EVP_EncryptInit_ex2(context, NULL, key, iv, NULL) == 1;
     ok = ok && update(context, ret, (struct wend_bytes){ret, len});
-    ok = ok && EVP_EncryptInit_ex2(context, NULL, wend_zero_key, iv, NULL) == 1;
+    ok = ok && EVP_EncryptInit_ex2(context, NULL, wend_zero_key, NULL, NULL) == 1;
     wend_assert(ok);
 }

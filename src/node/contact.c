@@ -324,11 +324,13 @@ static void expire(struct wend_node *n, struct wend_contact *c)
 
 void wend_contacts_expire(struct wend_node *n)
 {
-    struct wend_heap_node *node;
+    struct wend_heap_due due;
     uint32_t left = 2 * WEND_CONTACTS_MAX; // what is due again at once waits for the next turn
 
-    while (left-- > 0 && (node = wend_heap_pop(&n->timers, n->now)) != NULL)
-        expire(n, WEND_HEAP_OWNER(node, struct wend_contact, timer));
+    while (left-- > 0 && wend_heap_begin(&n->timers, n->now, &due)) {
+        expire(n, WEND_HEAP_OWNER(due.node, struct wend_contact, timer));
+        wend_heap_end(&n->timers, &due);
+    }
 }
 
 void wend_contact_want(struct wend_node *n, uint32_t slot)

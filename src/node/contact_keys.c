@@ -81,10 +81,10 @@ static void take_event(struct wend_node *n, struct wend_contact *c,
 static void follow_sending(struct wend_node *n, struct wend_contact *c)
 {
     const uint32_t index = wend_session_sending(&c->session, n->now);
-    struct wend_contact_pair *pair = wend_contact_pair(c, index);
 
     if (index == c->sending)
         return;
+    struct wend_contact_pair *pair = wend_contact_pair(c, index);
     if (pair == NULL || !pair->has_key) {
         if (c->sending != 0)
             wend_node_command_seal(

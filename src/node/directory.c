@@ -10,7 +10,7 @@ void wend_directory_init(struct wend_node *n)
 {
     struct wend_directory *d = &n->directory;
 
-    d->by_key = wend_node_map(d->by_key_entries, 2 * WEND_NODE_MEMBERS);
+    wend_map_init_zeroed(&d->by_key, d->by_key_entries, 2 * WEND_NODE_MEMBERS);
     wend_pins_init(&d->pins, d->pin_memory, WEND_NODE_PINS);
     d->sync_at = WEND_NEVER;
 }

@@ -99,7 +99,7 @@ struct wend_hold_track {
     struct wend_hold_place left; // the end that its newest LEAVE named
     wend_instant heard;
     wend_instant behind_since; // valid if behind: another has brought newer ones
-    uint64_t turn;             // when it was heard, among tracks
+    uint32_t turn;             // when it was heard, among tracks; wraps
     bool behind;
     bool behind_relay; // and it is a direct path: seldom far behind
 };
@@ -116,7 +116,7 @@ struct wend_hold_debt {
 #define WEND_HOLD_NO_TRACK UINT8_MAX
 #define WEND_HOLD_FAR      ((struct wend_hold_place){UINT32_MAX, UINT64_MAX})
 
-// One peer. Zeroed: nothing was heard. 800 bytes, of which the first 130 or so are for all packets,
+// One peer. Zeroed: nothing was heard. 960 bytes, of which the first 130 or so are for all packets,
 // the others for those that do not simply follow the one before.
 struct wend_hold {
     struct wend_hold_place at; // behind the newest that was delivered
@@ -124,18 +124,18 @@ struct wend_hold {
     wend_instant heard_at;     // by that way
     uint32_t count;            // cells in order; if it is not 0:
     uint32_t oldest, last;     //
-    wend_duration wait;        // how long they wait
-    wend_duration time;        // hold time as told; 0: preset
-    wend_duration relay_time;  // for a direct path, behind the relay; 0: as any
     struct wend_heap_node timer;
+    wend_duration wait;            // how long they wait
+    wend_duration time;            // hold time as told; 0: preset
+    wend_duration relay_time;      // for a direct path, behind the relay; 0: as any
     struct wend_hold_place waived; // below it something was waited for in vain
 
     struct wend_hold_place noted;          // `at`, when tracks were true
     struct wend_hold_place both, both_end; // of the newest BOTH; pair 0: none, or of no interest
     wend_instant both_since;
-    uint32_t both_by;               // tracks that brought what lies between, by bits
     struct wend_hold_place entered; // first of the newest ENTER
-    uint64_t turn;
+    uint32_t turn;
+    uint8_t both_by; // tracks that brought what lies between both and both_end, by bits
     uint8_t current; // track of `way`
     struct wend_hold_track tracks[WEND_HOLD_TRACKS];
     struct wend_hold_debt debts[WEND_HOLD_DEBTS];

@@ -166,7 +166,7 @@ static void both(struct wend_hold *h, uint8_t by, uint8_t used, const struct wen
     h->both_since = now;
     for (uint8_t i = 0; i < WEND_HOLD_TRACKS; i++)
         if (is_track(h, i) && wend_hold_is_before(h->both, h->tracks[i].next))
-            h->both_by |= 1u << i;
+            h->both_by |= (uint8_t)(1u << i);
 }
 
 static void heed_mark(struct wend_hold *h, uint8_t by, uint8_t used,
@@ -233,11 +233,11 @@ static uint8_t make_track(struct wend_hold *h, const struct wend_hold_message *m
 {
     uint8_t oldest = 0;
     for (uint8_t i = 1; i < WEND_HOLD_TRACKS; i++)
-        if (h->tracks[i].turn < h->tracks[oldest].turn)
+        if ((int32_t)(h->tracks[i].turn - h->tracks[oldest].turn) < 0)
             oldest = i;
     if (oldest == h->current)
         h->way.kind = 0;
-    h->both_by &= ~(1u << oldest);
+    h->both_by &= (uint8_t) ~(1u << oldest);
     h->tracks[oldest] = (struct wend_hold_track){
         .way = m->way, .from = wend_hold_place_of(m), .end = end_beyond(h, wend_hold_place_of(m))};
     return oldest;
@@ -320,7 +320,7 @@ static void move(struct wend_hold *h, uint8_t by, const struct wend_hold_message
     t->next = (struct wend_hold_place){m->pair, m->counter + 1};
     if (wend_hold_is_before(h->both, t->next) &&
         wend_hold_is_before(wend_hold_place_of(m), h->both_end))
-        h->both_by |= 1u << by;
+        h->both_by |= (uint8_t)(1u << by);
     mind_end(t);
     const bool ahead = is_ahead(h, by, &level);
     t->behind = false;

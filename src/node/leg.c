@@ -17,6 +17,11 @@ void wend_leg_raise(struct wend_leg *leg, const struct wend_leg_event *event)
     leg->event_count++;
 }
 
+bool wend_leg_has_event(const struct wend_leg *leg)
+{
+    return leg->event_count != 0;
+}
+
 bool wend_leg_next_event(struct wend_leg *leg, struct wend_leg_event *ret)
 {
     if (leg->event_count == 0)
@@ -183,12 +188,9 @@ bool wend_leg_is_up(const struct wend_leg *leg)
     return leg->have_session && leg->search.routed;
 }
 
-bool wend_leg_route(const struct wend_leg *leg, struct wend_datagram *ret)
+const struct wend_datagram *wend_leg_route(const struct wend_leg *leg)
 {
-    if (!wend_leg_is_up(leg))
-        return false;
-    *ret = leg->search.route;
-    return true;
+    return wend_leg_is_up(leg) ? &leg->search.route : NULL;
 }
 
 wend_duration wend_leg_rtt(const struct wend_leg *leg)

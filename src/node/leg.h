@@ -103,8 +103,8 @@ void wend_leg_moved(struct wend_leg *leg, wend_instant now);
 // is replaced at once. Else as wend_leg_moved.
 void wend_leg_uprooted(struct wend_leg *leg, wend_instant now);
 
-// Where relay frames to this server go now: transport, stream, remote. False while not UP.
-bool wend_leg_route(const struct wend_leg *leg, struct wend_datagram *ret);
+// Where relay frames to this server go now: transport, stream, remote. NULL while not UP.
+const struct wend_datagram *wend_leg_route(const struct wend_leg *leg);
 bool wend_leg_is_up(const struct wend_leg *leg);
 wend_duration wend_leg_rtt(const struct wend_leg *leg); // 0: not measured
 // The shortest one since the way to the server last changed: without what computing and queues add.
@@ -120,5 +120,6 @@ bool wend_leg_next_datagram(struct wend_leg *leg, struct wend_datagram *ret);
 // Only a Resume that is due: it must be out before any relay frame from a new address.
 bool wend_leg_next_resume(struct wend_leg *leg, struct wend_datagram *ret);
 bool wend_leg_next_event(struct wend_leg *leg, struct wend_leg_event *ret);
+bool wend_leg_has_event(const struct wend_leg *leg);
 
 #endif

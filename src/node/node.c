@@ -81,7 +81,7 @@ static void init_machines(struct wend_node *n)
     wend_cookie_checker_init(&n->cookies, &n->random, 0);
     wend_bucket_init(&n->handshakes, &calm, 0);
     wend_bucket_init(&n->hints, &hint_limit, 0);
-    n->by_index = wend_node_map(n->by_index_entries, WEND_NODE_INDEXES);
+    wend_map_init_zeroed(&n->by_index, n->by_index_entries, WEND_NODE_INDEXES);
     wend_heap_init(&n->timers, n->timer_entries, WEND_CONTACTS_MAX);
     wend_directory_init(n);
     wend_server_init(n);
@@ -426,7 +426,8 @@ void wend_node_expire(struct wend_node *n, wend_instant now)
         n->minute_at = now + MINUTE;
         wend_directory_purge(n);
     }
-    wend_server_expire(n); // what was asked for above goes out in this turn
+    if (wend_server_is_due(n)) // what was asked for above goes out in this turn
+        wend_server_expire(n);
 }
 
 wend_instant wend_node_deadline(const struct wend_node *n)

@@ -351,12 +351,6 @@ static inline void wend_node_drop(struct wend_node *n, enum wend_drop reason)
 
 // --- node.c ---
 
-// A map in memory that is zero already, as the owner gives it: none of it is touched.
-static inline struct wend_map wend_node_map(struct wend_map_entry *entries, uint32_t capacity)
-{
-    return (struct wend_map){.entries = entries, .mask = capacity - 1};
-}
-
 static inline uint64_t wend_node_unix_seconds(const struct wend_node *n)
 {
     return n->unix_ns / 1000000000;

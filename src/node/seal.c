@@ -28,7 +28,7 @@ struct wend_seal *wend_seal_init(void *memory, const struct wend_seal_config *co
 
 void wend_seal_close(struct wend_seal *s)
 {
-    for (uint32_t i = 0; i < WEND_SLOTS_MAX; i++)
+    for (uint32_t i = 0; i < s->keyed_before; i++)
         if (s->slots[i].keyed) {
             wend_seal_course_end(&s->slots[i]);
             wend_sender_close(&s->slots[i].sender);
@@ -195,6 +195,7 @@ void wend_seal_check(const struct wend_seal *s)
         queued += p->count;
         addresses += (p->ipv4.family != 0) + (uint32_t)(p->ipv6.family != 0);
         wend_assert(p->count <= WEND_SEAL_QUEUE_MAX);
+        wend_assert(!p->keyed || i < s->keyed_before);
         wend_assert(p->used || (!p->keyed && p->count == 0 && p->ipv4.family == 0));
         wend_assert(p->early <= p->count && p->early <= p->early_told);
         wend_assert(!p->course.has_former || (p->keyed && p->unsettled));

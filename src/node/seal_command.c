@@ -54,11 +54,14 @@ static void add_peer(struct wend_seal *s, struct wend_seal_slot *p, const struct
 
 static int take_keys(struct wend_seal *s, struct wend_seal_slot *p, const struct wend_command *c)
 {
-    struct wend_plane_stats *stats = &s->config.stats[wend_seal_number(s, p)];
+    const uint32_t number = wend_seal_number(s, p);
+    struct wend_plane_stats *stats = &s->config.stats[number];
     wend_seal_course_rekey(p);
     drop_keys(s, p);
     const int error = wend_sender_init(&p->sender, c->key, c->remote_index);
     p->keyed = error == 0;
+    if (number >= s->keyed_before)
+        s->keyed_before = number + 1;
     p->unsettled = true;
     p->local_index = c->local_index;
     atomic_store_explicit(&stats->next_counter, 0, memory_order_relaxed);

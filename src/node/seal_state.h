@@ -81,6 +81,7 @@ struct wend_seal_list {
 struct wend_seal {
     struct wend_seal_config config;
     uint32_t serial;                 // counts what makes runs differ: keys and paths
+    uint32_t keyed_before;           // slots from here on never had keys
     uint32_t cells_used, cells_free; // never used ones begin at cells_used; list of freed ones
     struct wend_drops drops;
     struct wend_bucket answers; // how many ICMP errors more

@@ -350,17 +350,17 @@ static void handle(struct wend_node *n, const struct wend_leg_event *e)
 // Relay frames take the leg's way: both halves must know when it is another.
 static void follow_route(struct wend_node *n)
 {
-    struct wend_datagram route;
+    const struct wend_datagram *route = n->leg_made ? wend_leg_route(&n->leg) : NULL;
 
-    if (!n->leg_made || !wend_leg_route(&n->leg, &route))
+    if (route == NULL)
         return; // frames go on as before; the leg finds out what the way is now
-    if (route.transport == n->route.transport && route.stream == n->route.stream &&
-        wend_address_equal(&route.remote, &n->route.remote))
+    if (route->transport == n->route.transport && route->stream == n->route.stream &&
+        wend_address_equal(&route->remote, &n->route.remote))
         return;
-    n->route = route;
+    n->route = *route;
     const struct wend_command c = {
         .kind = WEND_COMMAND_RELAY,
-        .path = {.transport = route.transport, .stream = route.stream, .remote = route.remote},
+        .path = {.transport = route->transport, .stream = route->stream, .remote = route->remote},
     };
     wend_node_command_open(n, &c);
     wend_contact_all_route_changed(n);
@@ -428,4 +428,9 @@ wend_instant wend_server_deadline(const struct wend_node *n)
     if (n->leg_made && wend_leg_is_up(&n->leg) && !n->refused)
         least = wend_instant_min(least, n->register_at);
     return wend_instant_min(least, n->directory.sync_at);
+}
+
+bool wend_server_is_due(const struct wend_node *n)
+{
+    return wend_server_deadline(n) <= n->now || (n->leg_made && wend_leg_has_event(&n->leg));
 }

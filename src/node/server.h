@@ -30,6 +30,8 @@ void wend_server_network_changed(struct wend_node *n);
 void wend_server_refused(struct wend_node *n, enum wend_error error, const char *text);
 
 void wend_server_expire(struct wend_node *n);
+// Has something been asked for since, or is anything due? Else expire would do nothing.
+bool wend_server_is_due(const struct wend_node *n);
 wend_instant wend_server_deadline(const struct wend_node *n);
 
 #endif

@@ -111,17 +111,28 @@ static uint32_t decide(struct wend_paths *p, wend_instant now)
     return WEND_PATHS_NONE;
 }
 
-static enum wend_prober_pace pace_of(const struct wend_paths *p, uint32_t index)
+// `rival`: what could carry as well; NULL: nothing.
+static enum wend_prober_pace pace_of(const struct wend_paths *p, uint32_t index,
+                                     const struct wend_path *rival)
 {
     switch (p->use) {
     case WEND_PATHS_IDLE: return WEND_PROBER_QUIET;
     case WEND_PATHS_WANTED: return WEND_PROBER_STANDBY;
     case WEND_PATHS_ACTIVE: break;
     }
+    return index == p->chosen || rival == &p->path[index] ? WEND_PROBER_IN_USE
+                                                          : WEND_PROBER_STANDBY;
+}
+
+static void set_paces(struct wend_paths *p, wend_instant now)
+{
     // While the relay carries, the direct path that could is measured as closely.
-    const struct wend_path *direct = wend_paths_direct(p);
-    const bool rival = p->chosen == WEND_PATHS_RELAY && direct == &p->path[index];
-    return index == p->chosen || rival ? WEND_PROBER_IN_USE : WEND_PROBER_STANDBY;
+    const struct wend_path *rival = p->chosen == WEND_PATHS_RELAY ? wend_paths_direct(p) : NULL;
+
+    for (uint32_t i = 0; i < p->used; i++)
+        wend_prober_set_pace(&p->path[i].prober, pace_of(p, i, rival), now);
+    wend_prober_set_pace(&p->path[WEND_PATHS_RELAY].prober, pace_of(p, WEND_PATHS_RELAY, rival),
+                         now);
 }
 
 static void choose(struct wend_paths *p, uint32_t index, wend_instant now)
@@ -143,9 +154,7 @@ void wend_paths_choose(struct wend_paths *p, wend_instant now)
     const uint32_t index = decide(p, now);
     if (index != p->chosen)
         choose(p, index, now);
-    for (uint32_t i = 0; i < p->used; i++)
-        wend_prober_set_pace(&p->path[i].prober, pace_of(p, i), now);
-    wend_prober_set_pace(&p->path[WEND_PATHS_RELAY].prober, pace_of(p, WEND_PATHS_RELAY), now);
+    set_paces(p, now);
 }
 
 void wend_paths_prefer(struct wend_paths *p, enum wend_paths_preference what, wend_instant now)

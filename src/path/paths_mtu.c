@@ -28,7 +28,7 @@ static bool is_measured(const struct wend_paths *p, const struct wend_path *path
 static void expire_one(struct wend_paths *p, struct wend_path *path, wend_instant now)
 {
     if (!wend_prober_is_up(&path->prober)) {
-        if (path->prober.state == WEND_PATH_STATE_FAILED)
+        if (path->prober.state == WEND_PATH_STATE_FAILED && path->pmtu.state != WEND_PMTU_NONE)
             memset(&path->pmtu, 0, sizeof path->pmtu);
         return;
     }

@@ -32,13 +32,14 @@ bool wend_limits_take(struct wend_limits *l, enum wend_limit_kind kind,
     memcpy(name + 2, source->ip, len);
     const uint64_t hash = wend_hash(l->key, name, 2 + len);
     const uint64_t tag = hash | 1;
-    struct wend_limits_entry *set = l->entries[(hash >> 32) % WEND_LIMITS_SETS];
-    struct wend_limits_entry *chosen = &set[0];
+    const size_t set = (hash >> 32) % WEND_LIMITS_SETS;
+    struct wend_limits_entry *chosen = &l->entries[0][set];
     for (size_t i = 0; i < WEND_LIMITS_WAYS; i++) {
-        if (set[i].tag == tag)
-            return wend_bucket_take(&set[i].bucket, &limits[kind], 1, now);
-        if (chosen->tag != 0 && (set[i].tag == 0 || set[i].bucket.at < chosen->bucket.at))
-            chosen = &set[i];
+        struct wend_limits_entry *e = &l->entries[i][set];
+        if (e->tag == tag)
+            return wend_bucket_take(&e->bucket, &limits[kind], 1, now);
+        if (chosen->tag != 0 && (e->tag == 0 || e->bucket.at < chosen->bucket.at))
+            chosen = e;
     }
     chosen->tag = tag;
     wend_bucket_init(&chosen->bucket, &limits[kind], now);

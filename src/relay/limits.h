@@ -30,7 +30,8 @@ struct wend_limits_entry {
 
 struct wend_limits {
     uint8_t key[WEND_HASH_KEY_LEN];
-    struct wend_limits_entry entries[WEND_LIMITS_SETS][WEND_LIMITS_WAYS];
+    // A set has one entry in each row: few sources touch little memory.
+    struct wend_limits_entry entries[WEND_LIMITS_WAYS][WEND_LIMITS_SETS];
 };
 
 // `l` is zeroed memory.

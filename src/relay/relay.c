@@ -35,7 +35,8 @@ static void carve_pool(struct carver *c, struct wend_relay_pool *p, uint32_t cap
 // The memory is zero already: wend_map_init would touch all of it.
 static void place_map(struct wend_relay_index *x, uint32_t capacity)
 {
-    x->map = (struct wend_map){.entries = x->memory + capacity, .mask = capacity - 1};
+    x->map = (struct wend_map){
+        .entries = x->memory + capacity, .mask = capacity - 1, .capacity = capacity};
 }
 
 static void carve_index(struct carver *c, struct wend_relay_index *x, uint32_t count)

@@ -8,9 +8,9 @@ void wend_budget_init(struct wend_budget *b, const uint8_t key[static WEND_HASH_
     memcpy(b->key, key, WEND_HASH_KEY_LEN);
 }
 
-static struct wend_budget_entry *set_of(struct wend_budget *b, const struct wend_address *ip)
+static size_t set_of(const struct wend_budget *b, const struct wend_address *ip)
 {
-    return b->entries[wend_hash(b->key, ip, sizeof *ip) % WEND_BUDGET_SETS];
+    return wend_hash(b->key, ip, sizeof *ip) % WEND_BUDGET_SETS;
 }
 
 static struct wend_address without_port(const struct wend_address *a)
@@ -40,14 +40,15 @@ static bool is_free(const struct wend_budget_entry *e, wend_instant now)
 static struct wend_budget_entry *find_or_make(struct wend_budget *b, const struct wend_address *ip,
                                               wend_instant now)
 {
-    struct wend_budget_entry *set = set_of(b, ip);
+    const size_t set = set_of(b, ip);
     struct wend_budget_entry *room = NULL;
 
     for (uint32_t i = 0; i < WEND_BUDGET_WAYS; i++) {
-        if (wend_address_equal(&set[i].ip, ip))
-            return &set[i];
-        if (room == NULL && is_free(&set[i], now))
-            room = &set[i];
+        struct wend_budget_entry *e = &b->entries[i][set];
+        if (wend_address_equal(&e->ip, ip))
+            return e;
+        if (room == NULL && is_free(e, now))
+            room = e;
     }
     if (room != NULL) {
         memset(room, 0, sizeof *room);
@@ -75,14 +76,15 @@ bool wend_budget_spend(struct wend_budget *b, const struct wend_address *to, wen
 void wend_budget_refund(struct wend_budget *b, const struct wend_address *to, wend_instant sent)
 {
     const struct wend_address ip = without_port(to);
-    struct wend_budget_entry *set = set_of(b, &ip);
+    const size_t set = set_of(b, &ip);
 
     for (uint32_t i = 0; i < WEND_BUDGET_WAYS; i++) {
-        if (!wend_address_equal(&set[i].ip, &ip))
+        struct wend_budget_entry *e = &b->entries[i][set];
+        if (!wend_address_equal(&e->ip, &ip))
             continue;
         for (uint32_t j = 0; j < WEND_BUDGET_PROBES; j++) {
-            if (set[i].spent[j] == sent) {
-                set[i].spent[j] = 0;
+            if (e->spent[j] == sent) {
+                e->spent[j] = 0;
                 return;
             }
         }

@@ -28,7 +28,8 @@ struct wend_budget_entry {
 
 struct wend_budget {
     uint8_t key[WEND_HASH_KEY_LEN];
-    struct wend_budget_entry entries[WEND_BUDGET_SETS][WEND_BUDGET_WAYS];
+    // A set has one entry in each row, so that few addresses touch little memory.
+    struct wend_budget_entry entries[WEND_BUDGET_WAYS][WEND_BUDGET_SETS];
 };
 
 // `b` is zeroed memory.

@@ -116,6 +116,44 @@ static void behaves_like_a_plain_array(void **state)
     }
 }
 
+// What is due stays set until its owner has dealt with it, and longer if it was set again.
+static void begins_and_ends(void **state)
+{
+    (void)state;
+    struct wend_heap_entry entries[OBJECTS];
+    struct wend_heap h;
+    struct wend_heap_due due;
+    struct object o[3] = {{.number = 0}, {.number = 1}, {.number = 2}};
+    wend_heap_init(&h, entries, OBJECTS);
+    assert_false(wend_heap_begin(&h, WEND_NEVER, &due));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(wend_heap_set(&h, &o[i].timer, 10), 0);
+    assert_false(wend_heap_begin(&h, 9, &due));
+
+    assert_true(wend_heap_begin(&h, 10, &due));
+    assert_ptr_equal(due.node, &o[0].timer);
+    assert_int_equal(wend_heap_set(&h, &o[0].timer, 10), 0); // again at once: behind the others
+    wend_heap_end(&h, &due);
+    assert_true(wend_heap_has(&o[0].timer));
+
+    assert_true(wend_heap_begin(&h, 10, &due));
+    assert_ptr_equal(due.node, &o[1].timer);
+    wend_heap_end(&h, &due);
+    assert_false(wend_heap_has(&o[1].timer));
+
+    assert_true(wend_heap_begin(&h, 10, &due));
+    assert_ptr_equal(due.node, &o[2].timer);
+    wend_heap_remove(&h, &o[2].timer);
+    wend_heap_end(&h, &due);
+    assert_false(wend_heap_has(&o[2].timer));
+
+    assert_true(wend_heap_begin(&h, 10, &due));
+    assert_ptr_equal(due.node, &o[0].timer);
+    wend_heap_end(&h, &due);
+    assert_int_equal(h.count, 0);
+    wend_heap_check(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +161,7 @@ int main(void)
         cmocka_unit_test(ties_come_out_as_they_were_set),
         cmocka_unit_test(moves_and_unsets),
         cmocka_unit_test(behaves_like_a_plain_array),
+        cmocka_unit_test(begins_and_ends),
     };
     return cmocka_run_group_tests_name("heap", tests, NULL, NULL);
 }

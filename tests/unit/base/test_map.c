@@ -101,6 +101,59 @@ static void behaves_like_a_plain_table(void **state)
     }
 }
 
+static void check_spread(uint32_t around, uint64_t *seed)
+{
+    enum { CAPACITY = 1024, COUNT = 896 };
+    static struct wend_map_entry entries[CAPACITY];
+    uint64_t hashes[COUNT];
+    struct wend_map m;
+    wend_map_init(&m, entries, CAPACITY);
+    assert_true(m.mask < CAPACITY / 8);
+    for (uint32_t slot = 0; slot < COUNT; slot++) {
+        const uint64_t roll = unit_random(seed);
+        const uint32_t mask = m.mask;
+        hashes[slot] = (roll & 0x3ff00) + around + (roll >> 40) % 8; // few homes, in the first half
+        assert_int_equal(wend_map_insert(&m, hashes[slot], slot), 0);
+        if (slot % 3 == 2) {
+            assert_int_equal(wend_map_remove(&m, hashes[slot - 1], slot - 1), 0);
+            assert_int_equal(wend_map_insert(&m, hashes[slot - 1], slot - 1), 0);
+        }
+        if (slot % 16 == 0 || m.mask != mask)
+            wend_map_check(&m);
+    }
+    assert_int_equal(wend_map_insert(&m, 1, COUNT), -ENOSPC);
+    for (uint32_t slot = 0; slot < COUNT; slot++)
+        assert_true(has(&m, hashes[slot], slot));
+    for (uint32_t slot = 0; slot < COUNT; slot++)
+        assert_int_equal(wend_map_remove(&m, hashes[slot], slot), 0);
+    for (uint32_t i = 0; i < CAPACITY; i++)
+        assert_false(entries[i].used);
+}
+
+// Runs at the front, in the middle and over the end of what is in use.
+static void spreads_as_it_fills(void **state)
+{
+    (void)state;
+    uint64_t seed = 11;
+    for (uint32_t round = 0; round < 8; round++)
+        for (uint32_t around = 0; around < 64; around += 4)
+            check_spread(around, &seed);
+}
+
+// Room for many is not touched for a few.
+static void few_take_little_room(void **state)
+{
+    (void)state;
+    static struct wend_map_entry entries[4096];
+    struct wend_map m;
+    uint64_t seed = 5;
+    wend_map_init_zeroed(&m, entries, 4096);
+    for (uint32_t slot = 0; slot < 20; slot++)
+        assert_int_equal(wend_map_insert(&m, unit_random(&seed), slot), 0);
+    for (uint32_t i = 64; i < 4096; i++)
+        assert_false(entries[i].used);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +161,8 @@ int main(void)
         cmocka_unit_test(yields_every_candidate_of_a_hash_once),
         cmocka_unit_test(full_changes_nothing),
         cmocka_unit_test(behaves_like_a_plain_table),
+        cmocka_unit_test(spreads_as_it_fills),
+        cmocka_unit_test(few_take_little_room),
     };
     return cmocka_run_group_tests_name("map", tests, NULL, NULL);
 }

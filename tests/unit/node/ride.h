@@ -317,8 +317,8 @@ static inline void ride_wait(struct ride *r, wend_duration duration)
 
 static inline bool ride_is_by(const struct ride *r, enum wend_transport transport)
 {
-    struct wend_datagram route;
-    return wend_leg_route(&r->leg, &route) && route.transport == transport;
+    const struct wend_datagram *route = wend_leg_route(&r->leg);
+    return route != NULL && route->transport == transport;
 }
 
 // --- membership ---
