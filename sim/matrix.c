@@ -97,11 +97,14 @@ static uint32_t add_pair(const char *only, struct sim_matrix_cell *list, uint32_
                          uint32_t j)
 {
     struct sim_matrix_cell c = {.a = sim_matrix_side(i), .b = sim_matrix_side(j)};
-    char a[32], b[32];
+    char a[32], b[32], turned[SIM_MATRIX_NAME_LEN];
 
     sim_matrix_side_name(&c.a, a);
     sim_matrix_side_name(&c.b, b);
     snprintf(c.name, sizeof c.name, "%s | %s", a, b);
+    snprintf(turned, sizeof turned, "%s | %s", b, a);
+    if (only != NULL && strcmp(only, turned) == 0)
+        only = c.name;
     c.goal = sim_matrix_side_goal(&c.a, &c.b);
     return add(only, list, count, &c);
 }

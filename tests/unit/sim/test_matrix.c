@@ -40,6 +40,8 @@ static void the_product_is_whole(void **state)
     assert_int_equal(sim_matrix_list("EIM | EIM", cells), SIM_MATRIX_VARIANTS);
     assert_int_equal(sim_matrix_list("EIM | EIM @wan", cells), 1);
     assert_int_equal(sim_matrix_list("EIM", cells), 0);
+    assert_int_equal(sim_matrix_list("APDM/APDF/random | EIM/ADF/block", cells), 1);
+    assert_string_equal(cells[0].name, "EIM/ADF/block | APDM/APDF/random");
 }
 
 static void expect(const char *name, enum sim_matrix_want want, double success, uint32_t datagrams,
