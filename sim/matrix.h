@@ -95,9 +95,9 @@ struct sim_matrix {
 bool sim_matrix_play(struct sim_matrix *m);
 
 // The cells, in their order, as far as `only` names them. Returns how many.
-uint32_t sim_matrix_list(const char *only, struct sim_matrix_cell cells[SIM_MATRIX_CELLS_MAX]);
-// The world of one trial.
-void sim_matrix_make(const struct sim_matrix_cell *cell, uint32_t trial, struct sim_scenario *ret);
+uint32_t sim_matrix_list(const char *only, struct sim_matrix_cell list[SIM_MATRIX_CELLS_MAX]);
+// The world of one trial, into `s`.
+void sim_matrix_make(const struct sim_matrix_cell *cell, uint32_t trial, struct sim_scenario *s);
 // The 95 % interval of a share (Wilson).
 void sim_matrix_interval(uint32_t good, uint32_t trials, double *ret_low, double *ret_high);
 
