@@ -5,7 +5,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build
 
-.PHONY: all build demo test test-long bench proof check format install deps clean
+.PHONY: all build demo test test-long bench proof matrix check format install deps clean
 
 all: build
 
@@ -44,6 +44,10 @@ bench: build
 proof: build
 	@tools/deps build test bench
 	@WEND_BUILD=$(abspath $(BUILD)) bench/proof
+
+# Who can reach whom: every NAT against every NAT, from the simulator.
+matrix: build
+	@$(BUILD)/sim/wend-sim-fast --matrix --jobs 2
 
 format:
 	@tools/deps build test

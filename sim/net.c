@@ -22,6 +22,7 @@ static struct wend_sim_limits filled(const struct wend_sim_limits *l)
         .mappings = or_preset(l->mappings, 1024),
         .sessions = or_preset(l->sessions, 2048),
         .streams = or_preset(l->streams, 16),
+        .pooled = or_preset(l->pooled, 16),
     };
 }
 
@@ -49,7 +50,7 @@ static void *part(struct layout *l, size_t count, size_t size)
 
 static uint32_t places_for(const struct wend_sim_limits *l)
 {
-    return l->sites + 2 * l->interfaces;
+    return l->sites + l->pooled + 2 * l->interfaces;
 }
 
 static void lay_out(struct wend_sim_net *n, struct layout *l)

@@ -38,6 +38,7 @@ struct wend_sim_limits {
     uint32_t mappings;   // of all boxes [1024]; full: refused, counted
     uint32_t sessions;   // filter entries of all boxes [2048]
     uint32_t streams;    // [16]
+    uint32_t pooled;     // public addresses of boxes beyond the first of each [16]
 };
 
 size_t wend_sim_net_size(const struct wend_sim_limits *limits);
@@ -109,6 +110,7 @@ enum wend_sim_delivery_kind {
                               // seen
     WEND_SIM_STREAM_MESSAGE,  // way: transport TCP, stream, local, remote, bytes
     WEND_SIM_STREAM_CLOSED,   // way.stream: that end is gone
+    WEND_SIM_UNREACHABLE,     // a datagram of ours (local, remote): ICMP port unreachable
 };
 
 struct wend_sim_delivery {
@@ -140,7 +142,7 @@ void wend_sim_net_set_interface_down(struct wend_sim_net *n, uint32_t interface,
 void wend_sim_net_move(struct wend_sim_net *n, uint32_t interface, uint32_t site,
                        const struct wend_address *ipv4, const struct wend_address *ipv6,
                        wend_instant now);
-// The box forgets everything; with another public address unless NULL.
+// The box forgets everything; with another public address unless NULL (a pool moves with it).
 void wend_sim_net_reboot(struct wend_sim_net *n, uint32_t site, const struct wend_address *public);
 // Changes a link while it runs; NULL (for one that was given) makes it perfect. A link that was
 // NULL when it was added stays so: asserted.
@@ -148,8 +150,15 @@ void wend_sim_net_set_site_link(struct wend_sim_net *n, uint32_t site, bool up,
                                 const struct wend_sim_link *link);
 void wend_sim_net_set_interface_link(struct wend_sim_net *n, uint32_t interface, bool up,
                                      const struct wend_sim_link *link);
-// Changes the box's behaviour; what is mapped stays.
+// Changes the box's behaviour; what is mapped stays. Its kind and the size of its pool do too.
 void wend_sim_net_set_box(struct wend_sim_net *n, uint32_t site, const struct wend_sim_box *box);
+
+// --- what a NAT is, for who has to compare ---
+
+// First and last port that an inside address can get from a box that allocates at random: of its
+// block, or of all.
+void wend_sim_net_ports(const struct wend_sim_net *n, uint32_t site,
+                        const struct wend_address *inside, uint16_t ret[static 2]);
 
 // --- what happened ---
 

@@ -20,7 +20,8 @@ static uint8_t proto_of(const struct cell *c)
 
 static bool needs_sessions(const struct site *s)
 {
-    return s->box.filtering != WEND_SIM_ENDPOINT_INDEPENDENT || s->box.early_takes_tuple;
+    return s->box.filtering != WEND_SIM_ENDPOINT_INDEPENDENT || s->box.early_takes_tuple ||
+           s->box.overload;
 }
 
 static bool passes_unseen(const struct site *s, const struct cell *c)
@@ -49,20 +50,43 @@ static struct mapping_key key_of(const struct wend_sim_net *n, uint32_t site, co
     return (struct mapping_key){site, proto_of(c), c->from, part_of(&c->to, d)};
 }
 
+// Room for one more mapping of this inside address, if need be by throwing out an old one.
+static bool make_room(struct wend_sim_net *n, const struct mapping_key *key)
+{
+    const struct wend_sim_box *b = &n->sites[key->site].box;
+    for (;;) {
+        const enum table_room room = wend_sim_table_room(n, key->site, &key->inside);
+        if (room == ROOM)
+            return true;
+        if (!b->oldest_gives_way || room == FULL_FOR_ALL ||
+            !wend_sim_table_throw_out(n, key->site, room == FULL_FOR_HOST ? &key->inside : NULL))
+            return false;
+    }
+}
+
+static bool choose_outside(struct wend_sim_net *n, const struct port_wish *wish, bool any,
+                           struct wend_address *ret)
+{
+    const struct wend_sim_box *b = &n->sites[wish->site].box;
+    const bool own =
+        b->allocation == WEND_SIM_PORT_RANDOM_BLOCK || b->fallback == WEND_SIM_PORT_RANDOM_BLOCK;
+    while (!wend_sim_port_choose(n, wish, any, ret))
+        if (!b->oldest_gives_way ||
+            !wend_sim_table_throw_out(n, wish->site, own ? &wish->inside : NULL))
+            return false;
+    return true;
+}
+
 static struct mapping *make(struct wend_sim_net *n, const struct mapping_key *key,
                             const struct cell *c, bool override)
 {
     struct site *s = &n->sites[key->site];
+    const struct port_wish wish = {key->site, key->proto, key->inside, c->to};
     struct wend_address outside = key->inside;
-    if (!wend_sim_table_has_room(n, key->site))
+    if (!make_room(n, key))
         return NULL;
-    if (translates(s, c)) {
-        outside = s->public;
-        outside.port = override ? wend_sim_port_draw(n, key->site, key->proto)
-                                : wend_sim_port_choose(n, key->site, key->proto, &key->inside);
-        if (outside.port == 0)
-            return NULL;
-    }
+    if (translates(s, c) && !choose_outside(n, &wish, override, &outside))
+        return NULL;
     struct mapping *m = wend_sim_mapping_add(n, key, &outside);
     m->override = override;
     s->overrides += override;
@@ -84,7 +108,7 @@ static struct mapping *find(struct wend_sim_net *n, const struct mapping_key *ke
     return wend_sim_mapping_find(n, key);
 }
 
-// Somebody outside has our external port as his tuple with this peer: another port, for this peer.
+// Somebody else has our external port with this peer: another port, for this peer.
 static struct mapping *step_aside(struct wend_sim_net *n, struct mapping *m, const struct cell *c)
 {
     struct mapping_key key = {m->site, m->proto, m->inside, c->to};
@@ -93,16 +117,23 @@ static struct mapping *step_aside(struct wend_sim_net *n, struct mapping *m, con
     return make(n, &key, c, true);
 }
 
+// Somebody outside, or with overloaded ports somebody else inside.
+static bool is_anothers(const struct wend_sim_net *n, const struct session *x,
+                        const struct mapping *m)
+{
+    if (x->mapping == 0)
+        return true;
+    return n->sites[m->site].box.overload && x->mapping != wend_sim_mapping_number(n, m);
+}
+
 // Lets the cell's destination answer through the mapping; returns the mapping that is used in the
 // end, NULL when a table is full.
 static struct mapping *permit(struct wend_sim_net *n, struct mapping *m, const struct cell *c)
 {
     const struct site *s = &n->sites[m->site];
-    struct session_key key = {m->site, m->proto, m->outside, part_of(&c->to, s->box.filtering)};
-    if (s->box.filtering == WEND_SIM_ENDPOINT_INDEPENDENT)
-        key.peer = c->to;
+    struct session_key key = wend_sim_session_key(s, m->site, m->proto, &m->outside, &c->to);
     struct session *x = wend_sim_session_find(n, &key);
-    if (x != NULL && x->mapping == 0 && translates(s, c)) {
+    if (x != NULL && translates(s, c) && is_anothers(n, x, m)) {
         m = step_aside(n, m, c);
         if (m == NULL)
             return NULL;
@@ -119,13 +150,27 @@ static struct mapping *permit(struct wend_sim_net *n, struct mapping *m, const s
     return m;
 }
 
+static bool is_listed(const uint16_t list[static WEND_SIM_EGRESS_MAX], uint16_t port)
+{
+    for (size_t i = 0; i < WEND_SIM_EGRESS_MAX && list[i] != 0; i++)
+        if (list[i] == port)
+            return true;
+    return list[0] == 0;
+}
+
+static bool is_barred(const struct wend_sim_box *b, const struct cell *c)
+{
+    const bool tcp = is_of_stream(c);
+    if (b->only_tcp443 ? !(tcp && c->to.port == 443) : !tcp && b->block_udp)
+        return true;
+    return !is_listed(b->egress_to, c->to.port) || !is_listed(b->egress_from, c->from.port);
+}
+
 enum wend_sim_drop wend_sim_box_out(struct wend_sim_net *n, uint32_t site, struct cell *c)
 {
     const struct site *s = &n->sites[site];
     const bool tcp = is_of_stream(c);
-    if (!tcp && s->box.block_udp)
-        return WEND_SIM_DROP_BLOCKED;
-    if (s->box.only_tcp443 && !(tcp && c->to.port == 443))
+    if (is_barred(&s->box, c))
         return WEND_SIM_DROP_BLOCKED;
     if (passes_unseen(s, c))
         return WEND_SIM_DROP_NONE;
@@ -173,12 +218,12 @@ enum wend_sim_drop wend_sim_box_in(struct wend_sim_net *n, uint32_t site, struct
         return WEND_SIM_DROP_BLOCKED;
     if (passes_unseen(s, c))
         return WEND_SIM_DROP_NONE;
-    struct session_key key = {site, proto_of(c), c->to, part_of(&c->from, s->box.filtering)};
+    const struct session_key key = wend_sim_session_key(s, site, proto_of(c), &c->to, &c->from);
     const bool open = s->box.filtering == WEND_SIM_ENDPOINT_INDEPENDENT;
-    if (open)
-        key.peer = c->from;
-    struct mapping *m = wend_sim_mapping_find_outside(n, site, key.proto, &c->to);
     struct session *x = needs_sessions(s) ? wend_sim_session_find(n, &key) : NULL;
+    struct mapping *m = s->box.overload && x != NULL && x->mapping != 0
+                            ? &n->mappings[x->mapping - 1]
+                            : wend_sim_mapping_find_outside(n, site, key.proto, &c->to);
     if (m == NULL || (!open && (x == NULL || x->mapping == 0))) {
         if (s->box.early_takes_tuple && !tcp && translates(s, c))
             take_tuple(n, &key, x);
@@ -187,4 +232,27 @@ enum wend_sim_drop wend_sim_box_in(struct wend_sim_net *n, uint32_t site, struct
     answer(n, m, x);
     c->to = m->inside;
     return WEND_SIM_DROP_NONE;
+}
+
+// --- its addresses ---
+
+struct wend_address wend_sim_box_public(const struct site *s, uint32_t number)
+{
+    struct wend_address a = s->public;
+    const uint32_t low = (uint32_t)(a.ip[2] << 8 | a.ip[3]) + number;
+    a.ip[2] = (uint8_t)(low >> 8);
+    a.ip[3] = (uint8_t)low;
+    return a;
+}
+
+bool wend_sim_box_is_public(const struct site *s, const struct wend_address *a)
+{
+    if (s->box.pool < 2)
+        return same_ip(a, &s->public);
+    for (uint32_t i = 0; i < s->box.pool; i++) {
+        const struct wend_address own = wend_sim_box_public(s, i);
+        if (same_ip(a, &own))
+            return true;
+    }
+    return false;
 }

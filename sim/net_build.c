@@ -39,6 +39,7 @@ uint32_t wend_sim_net_add_site(struct wend_sim_net *n, const struct wend_sim_sit
     n->site_count++;
     struct site *s = &n->sites[index];
     const struct site *parent = &n->sites[site->parent];
+    wend_assert(site->box.pool <= WEND_SIM_POOL_MAX);
     *s = (struct site){
         .parent = site->parent,
         .depth = parent->depth + 1,
@@ -224,6 +225,7 @@ void wend_sim_net_set_box(struct wend_sim_net *n, uint32_t site, const struct we
     struct wend_sim_box *b = &n->sites[site].box;
     // Realms, and with them addresses, are laid out once.
     wend_assert((b->kind == WEND_SIM_BOX_NAT) == (box->kind == WEND_SIM_BOX_NAT));
+    wend_assert(b->pool == box->pool);
     *b = *box;
     wend_sim_note_fault(n, FAULT_BOX, site);
 }

@@ -28,14 +28,24 @@ enum wend_sim_dependence {
 };
 
 // How a NAT finds the external port of a new mapping, RFC 4787 section 4.2. No port ever serves two
-// inside endpoints at once (REQ-3).
+// inside endpoints at once (REQ-3), unless the box overloads.
 enum wend_sim_allocation {
-    WEND_SIM_PORT_PRESERVING = 0, // the inside port; taken: a random one
+    WEND_SIM_PORT_PRESERVING = 0, // the inside port; taken: see `fallback`
     WEND_SIM_PORT_SEQUENTIAL,     // the last one + port_step, others in between (others_per_second)
     WEND_SIM_PORT_RANDOM,         // anywhere from port_min to port_max
     WEND_SIM_PORT_RANDOM_BLOCK,   // anywhere in the block of its inside address, as RFC 7422
+    WEND_SIM_PORT_SECOND_PRIORITY, // the inside port for an endpoint that has no other mapping,
+                                   // else see `fallback`
 };
 
+// "IP address pooling", RFC 4787 section 4.1: which of several public addresses a mapping gets.
+enum wend_sim_pooling {
+    WEND_SIM_POOLING_PAIRED = 0, // the same one for all of an inside address (REQ-2)
+    WEND_SIM_POOLING_ARBITRARY,  // any one for each mapping
+};
+
+#define WEND_SIM_POOL_MAX      8 // public addresses of a box
+#define WEND_SIM_EGRESS_MAX    4 // ports in a list
 #define WEND_SIM_PORT_MIN      1024
 #define WEND_SIM_PORT_MAX      65535
 #define WEND_SIM_BLOCK_PORTS   1024
@@ -50,10 +60,32 @@ struct wend_sim_box {
     enum wend_sim_allocation allocation;
 
     uint16_t port_min, port_max; // 0: WEND_SIM_PORT_*
-    uint16_t port_step;          // sequential; 0: 1
+    int32_t port_step;           // sequential, either way; 0: 1
     uint16_t block_ports;        // random in block; 0: WEND_SIM_BLOCK_PORTS
     uint32_t port_limit; // mappings at once, of all hosts; beyond it new ones are refused; 0: none
+    uint32_t host_limit; // the same, of one inside address
     uint32_t others_per_second; // ports taken by users that are not simulated (sequential)
+    bool others_by_chance;      // at random instants (Poisson), not at an even pace
+
+    // Of the two that preserve, where the port is taken. PRESERVING (0) stands for random.
+    enum wend_sim_allocation fallback;
+    // The counter's two bytes change places on the wire: nftables' numgen is host-endian. +1 is
+    // seen as +256 with end-around carry, modulo 65,536; port_min and port_max bound the counter.
+    bool byte_swapped;
+    bool parity;         // an even port is mapped to an even one (RFC 4787 section 4.2.2)
+    bool overload;       // a port is taken only for who it already talks to ("port overloading")
+    uint32_t taken_ppm;  // this share of all ports belongs to users that are not simulated,
+    uint16_t taken_port; // and this one. 0: none
+    // Where no port, or no mapping, is left, the one that was silent for the longest time is thrown
+    // out: of the same inside address, or of all if it is the box that is full. Else the new one is
+    // refused.
+    bool oldest_gives_way;
+
+    uint8_t pool; // so many public addresses, from `public` of its site upwards; 0: 1
+    enum wend_sim_pooling pooling;
+
+    // Nothing goes out but to, and from, these ports. All 0: any. A list ends at 0.
+    uint16_t egress_to[WEND_SIM_EGRESS_MAX], egress_from[WEND_SIM_EGRESS_MAX];
 
     wend_duration udp_timeout;    // since the last packet going out; 0: WEND_SIM_UDP_TIMEOUT
     wend_duration udp_unanswered; // as long as nothing came back; 0: the same
@@ -65,6 +97,8 @@ struct wend_sim_box {
     // WEND_SIM_TUPLE_TIMEOUT, as Linux masquerade does when its INPUT chain drops nothing. Who then
     // sends from inside to that source gets another, random port for it.
     bool early_takes_tuple;
+    // What no mapping lets in is answered by ICMP: port unreachable.
+    bool icmp_errors;
 
     bool ipv6_open;   // IPv6 passes unfiltered
     bool block_udp;   // no UDP, either way

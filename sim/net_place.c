@@ -9,6 +9,7 @@ static uint32_t bucket_of(const struct wend_sim_net *n, uint32_t realm,
 
 static void add(struct wend_sim_net *n, const struct place *place)
 {
+    wend_assert(n->place_count < n->limits.sites + n->limits.pooled + 2 * n->limits.interfaces);
     struct place *p = &n->places[n->place_count++];
     *p = *place;
     p->address.port = 0;
@@ -40,13 +41,14 @@ void wend_sim_place_add_box(struct wend_sim_net *n, uint32_t index)
     const struct site *s = &n->sites[index];
     if (s->box.kind != WEND_SIM_BOX_NAT || s->public.family == WEND_FAMILY_NONE)
         return;
-    add(n, &(struct place){
-               .address = s->public,
-               .realm = n->sites[s->parent].realm,
-               .site = s->parent,
-               .index = index,
-               .kind = PLACE_BOX,
-           });
+    for (uint32_t i = 0; i < (s->box.pool > 1 ? s->box.pool : 1u); i++)
+        add(n, &(struct place){
+                   .address = wend_sim_box_public(s, i),
+                   .realm = n->sites[s->parent].realm,
+                   .site = s->parent,
+                   .index = index,
+                   .kind = PLACE_BOX,
+               });
 }
 
 void wend_sim_places_rebuild(struct wend_sim_net *n)

@@ -33,7 +33,8 @@ enum proto {
 enum cell_kind {
     CELL_FREE = 0,
     CELL_DATAGRAM,
-    CELL_TOO_BIG, // on its way back to the sender
+    CELL_TOO_BIG,     // on its way back to the sender
+    CELL_UNREACHABLE, // the same
     CELL_SYN,
     CELL_SYN_ACK,
     CELL_DATA,
@@ -47,7 +48,7 @@ enum cell_step {
     STEP_ROUTE = 0, // at site `where`
     STEP_ENTER,     // at the outer side of the box of site `where`
     STEP_ARRIVE,    // at interface `where`
-    STEP_HAND_OVER, // to the sender's host itself: CELL_TOO_BIG, CELL_BREAK
+    STEP_HAND_OVER, // to the sender's host itself: errors, CELL_BREAK
     STEP_RETRY,     // from the start: a message of a stream that was lost
 };
 
@@ -84,11 +85,12 @@ struct site {
     uint32_t up, down; // 1 + link; 0: none
     struct wend_sim_box box;
     struct wend_address public;
-    uint32_t mappings;   // made and not freed
-    uint32_t overrides;  // of them, made for one peer because its tuple was taken
-    uint32_t next_port;  // sequential
-    uint64_t others;     // ports that others have taken so far
-    wend_duration phase; // of the others
+    uint32_t mappings;        // made and not freed
+    uint32_t overrides;       // of them, made for one peer because its tuple was taken
+    uint32_t next_port;       // sequential
+    uint64_t others;          // ports that others have taken so far
+    wend_duration phase;      // of the others
+    wend_instant others_next; // by chance: when the next one comes; 0: not drawn yet
 };
 
 struct host {
@@ -324,21 +326,30 @@ uint32_t wend_sim_site_below(const struct wend_sim_net *n, uint32_t above, uint3
 
 // --- net_box.c ---
 
+// Whether it is one of the public addresses of the site's box.
+bool wend_sim_box_is_public(const struct site *s, const struct wend_address *a);
+struct wend_address wend_sim_box_public(const struct site *s, uint32_t number); // port 0
 // A cell leaves the site, or comes to it from outside: what the box does with it. Addresses are
 // translated. DROP_NONE: it passes.
 enum wend_sim_drop wend_sim_box_out(struct wend_sim_net *n, uint32_t site, struct cell *c);
 enum wend_sim_drop wend_sim_box_in(struct wend_sim_net *n, uint32_t site, struct cell *c);
 void wend_sim_box_forget(struct wend_sim_net *n, uint32_t site);
-bool wend_sim_box_has_outside(struct wend_sim_net *n, uint32_t site, uint8_t proto,
-                              const struct wend_address *outside);
 void wend_sim_box_check(const struct wend_sim_net *n);
 
 // --- net_port.c ---
 
-// A free external port for a mapping of `inside`; 0: there is none.
-uint16_t wend_sim_port_choose(struct wend_sim_net *n, uint32_t site, uint8_t proto,
-                              const struct wend_address *inside);
-uint16_t wend_sim_port_draw(struct wend_sim_net *n, uint32_t site, uint8_t proto);
+// Who wants an outside endpoint.
+struct port_wish {
+    uint32_t site;
+    uint8_t proto;
+    struct wend_address inside;
+    struct wend_address peer; // to whom it sends
+};
+
+// Draws or finds the public address for a new mapping of wish->inside, and a free port there: by
+// the box's rule, or (`any`) just any. Returns false when there is none.
+bool wend_sim_port_choose(struct wend_sim_net *n, const struct port_wish *wish, bool any,
+                          struct wend_address *ret);
 
 // --- net_travel.c ---
 

@@ -101,15 +101,60 @@ static void sweep_mappings(struct wend_sim_net *n, uint32_t site)
     }
 }
 
-bool wend_sim_table_has_room(struct wend_sim_net *n, uint32_t site)
+static uint32_t count_of_host(const struct wend_sim_net *n, uint32_t site,
+                              const struct wend_address *inside)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < n->mapping_pool.used; i++) {
+        const struct mapping *m = &n->mappings[i];
+        count += m->site == site && same_ip(&m->inside, inside) && mapping_lives(n, m);
+    }
+    return count;
+}
+
+enum table_room wend_sim_table_room(struct wend_sim_net *n, uint32_t site,
+                                    const struct wend_address *inside)
 {
     const struct site *s = &n->sites[site];
-    const uint32_t limit = s->box.port_limit;
+    const uint32_t limit = s->box.port_limit, own = s->box.host_limit;
     if (limit != 0 && s->mappings >= limit)
         sweep_mappings(n, site);
     if (pool_is_full(&n->mapping_pool))
         sweep_mappings(n, 0);
-    return (limit == 0 || s->mappings < limit) && !pool_is_full(&n->mapping_pool);
+    if (pool_is_full(&n->mapping_pool))
+        return FULL_FOR_ALL;
+    if (limit != 0 && s->mappings >= limit)
+        return FULL_FOR_BOX;
+    return own != 0 && count_of_host(n, site, inside) >= own ? FULL_FOR_HOST : ROOM;
+}
+
+bool wend_sim_table_throw_out(struct wend_sim_net *n, uint32_t site,
+                              const struct wend_address *inside)
+{
+    struct mapping *oldest = NULL;
+    for (uint32_t i = 0; i < n->mapping_pool.used; i++) {
+        struct mapping *m = &n->mappings[i];
+        if (m->site != site || (inside != NULL && !same_ip(&m->inside, inside)))
+            continue;
+        if (oldest == NULL || m->last < oldest->last ||
+            (m->last == oldest->last && m->serial < oldest->serial))
+            oldest = m;
+    }
+    if (oldest != NULL)
+        wend_sim_mapping_free(n, oldest);
+    return oldest != NULL;
+}
+
+bool wend_sim_table_maps(struct wend_sim_net *n, uint32_t site, uint8_t proto,
+                         const struct wend_address *inside)
+{
+    for (uint32_t i = 0; i < n->mapping_pool.used; i++) {
+        const struct mapping *m = &n->mappings[i];
+        if (m->site == site && m->proto == proto && same_address(&m->inside, inside) &&
+            mapping_lives(n, m))
+            return true;
+    }
+    return false;
 }
 
 struct mapping *wend_sim_mapping_add(struct wend_sim_net *n, const struct mapping_key *key,
@@ -169,12 +214,6 @@ struct mapping *wend_sim_mapping_find_outside(struct wend_sim_net *n, uint32_t s
         return NULL;
     }
     return NULL;
-}
-
-bool wend_sim_box_has_outside(struct wend_sim_net *n, uint32_t site, uint8_t proto,
-                              const struct wend_address *outside)
-{
-    return wend_sim_mapping_find_outside(n, site, proto, outside) != NULL;
 }
 
 // --- sessions ---
@@ -237,6 +276,25 @@ struct session *wend_sim_session_add(struct wend_sim_net *n, const struct sessio
     };
     *head = (uint16_t)(index + 1);
     return &n->sessions[index];
+}
+
+// Where the filter depends on nothing, it still has to be known who talks with whom.
+struct session_key wend_sim_session_key(const struct site *s, uint32_t site, uint8_t proto,
+                                        const struct wend_address *outside,
+                                        const struct wend_address *peer)
+{
+    struct session_key key = {site, proto, *outside, *peer};
+    if (s->box.filtering == WEND_SIM_ADDRESS_DEPENDENT)
+        key.peer = without_port(peer);
+    return key;
+}
+
+bool wend_sim_table_talks(struct wend_sim_net *n, uint32_t site, uint8_t proto,
+                          const struct wend_address *outside, const struct wend_address *peer)
+{
+    const struct session_key key =
+        wend_sim_session_key(&n->sites[site], site, proto, outside, peer);
+    return wend_sim_session_find(n, &key) != NULL;
 }
 
 // --- all of a site ---

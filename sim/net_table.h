@@ -23,13 +23,37 @@ struct session_key {
     struct wend_address peer; // as far as the filter depends on it
 };
 
-// Whether the site may have one more mapping: its port_limit, and the memory for all sites.
-bool wend_sim_table_has_room(struct wend_sim_net *n, uint32_t site);
+enum table_room {
+    ROOM = 0,
+    FULL_FOR_HOST, // its inside address has as many mappings as it may
+    FULL_FOR_BOX,
+    FULL_FOR_ALL, // the memory for all sites
+};
+
+// Whether the site may have one more mapping for this inside address.
+enum table_room wend_sim_table_room(struct wend_sim_net *n, uint32_t site,
+                                    const struct wend_address *inside);
+// Frees the mapping of the site that was silent for the longest time: of the same IP address as
+// `inside`, or (NULL) of all. Returns false when there is none.
+bool wend_sim_table_throw_out(struct wend_sim_net *n, uint32_t site,
+                              const struct wend_address *inside);
+// Whether any mapping of this inside endpoint lives.
+bool wend_sim_table_maps(struct wend_sim_net *n, uint32_t site, uint8_t proto,
+                         const struct wend_address *inside);
+// Whether somebody talks through this outside endpoint with the peer, or one that the filter cannot
+// tell from it.
+bool wend_sim_table_talks(struct wend_sim_net *n, uint32_t site, uint8_t proto,
+                          const struct wend_address *outside, const struct wend_address *peer);
+
+// Who a filter entry of the site is known by.
+struct session_key wend_sim_session_key(const struct site *s, uint32_t site, uint8_t proto,
+                                        const struct wend_address *outside,
+                                        const struct wend_address *peer);
 
 struct mapping *wend_sim_mapping_find(struct wend_sim_net *n, const struct mapping_key *key);
 struct mapping *wend_sim_mapping_find_outside(struct wend_sim_net *n, uint32_t site, uint8_t proto,
                                               const struct wend_address *outside);
-// Requires wend_sim_table_has_room.
+// Requires ROOM.
 struct mapping *wend_sim_mapping_add(struct wend_sim_net *n, const struct mapping_key *key,
                                      const struct wend_address *outside);
 void wend_sim_mapping_free(struct wend_sim_net *n, struct mapping *m);

@@ -35,16 +35,22 @@ static enum outcome lose(struct wend_sim_net *n, struct cell *c, enum wend_sim_d
     return GONE;
 }
 
-// A router says that it cannot pass the datagram on: the sender hears it as long after as it took
-// to come here.
-static enum outcome report(struct wend_sim_net *n, struct cell *c, size_t mtu_bytes)
+// The sender hears what became of the datagram as long after as it took to come here.
+static enum outcome send_back(struct wend_sim_net *n, struct cell *c, enum cell_kind error,
+                              enum wend_sim_drop why)
 {
-    wend_sim_note_dropped(n, c, WEND_SIM_DROP_MTU);
-    c->kind = CELL_TOO_BIG;
+    wend_sim_note_dropped(n, c, why);
+    c->kind = error;
     c->step = STEP_HAND_OVER;
-    c->mtu_bytes = (uint16_t)mtu_bytes;
     wend_sim_cell_schedule(n, c, n->now + (n->now - c->sent_at));
     return GONE;
+}
+
+// A router says that it cannot pass the datagram on.
+static enum outcome report(struct wend_sim_net *n, struct cell *c, size_t mtu_bytes)
+{
+    c->mtu_bytes = (uint16_t)mtu_bytes;
+    return send_back(n, c, CELL_TOO_BIG, WEND_SIM_DROP_MTU);
 }
 
 // --- links ---
@@ -185,7 +191,7 @@ static enum outcome leave(struct wend_sim_net *n, struct cell *c)
     if (dies(c))
         return lose(n, c, WEND_SIM_DROP_TTL);
     const bool hairpin =
-        s->box.kind == WEND_SIM_BOX_NAT && is_ipv4(c) && same_ip(&c->to, &s->public);
+        s->box.kind == WEND_SIM_BOX_NAT && is_ipv4(c) && wend_sim_box_is_public(s, &c->to);
     if (hairpin && !s->box.hairpin)
         return lose(n, c, WEND_SIM_DROP_HAIRPIN);
     enum wend_sim_drop why = wend_sim_box_out(n, site, c);
@@ -227,6 +233,9 @@ static enum outcome enter(struct wend_sim_net *n, struct cell *c)
         return lose(n, c, WEND_SIM_DROP_TTL);
     c->downward = true;
     const enum wend_sim_drop why = wend_sim_box_in(n, c->where, c);
+    if (n->sites[c->where].box.icmp_errors && !is_of_stream(c) &&
+        (why == WEND_SIM_DROP_UNMAPPED || why == WEND_SIM_DROP_FILTERED))
+        return send_back(n, c, CELL_UNREACHABLE, why);
     if (why != WEND_SIM_DROP_NONE)
         return lose(n, c, why);
     c->step = STEP_ROUTE;
@@ -235,10 +244,17 @@ static enum outcome enter(struct wend_sim_net *n, struct cell *c)
 
 // --- hosts ---
 
+static enum wend_sim_delivery_kind delivery_of(const struct cell *c)
+{
+    if (c->kind == CELL_UNREACHABLE)
+        return WEND_SIM_UNREACHABLE;
+    return c->kind == CELL_TOO_BIG ? WEND_SIM_TOO_BIG : WEND_SIM_DATAGRAM;
+}
+
 static enum outcome hand(struct wend_sim_net *n, struct cell *c, struct wend_sim_delivery *ret)
 {
     *ret = (struct wend_sim_delivery){
-        .kind = c->kind == CELL_TOO_BIG ? WEND_SIM_TOO_BIG : WEND_SIM_DATAGRAM,
+        .kind = delivery_of(c),
         .sent_at = c->sent_at,
         .way = {.transport = WEND_TRANSPORT_UDP, .bytes = {payload(n, c), c->len}},
     };

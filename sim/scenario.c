@@ -12,6 +12,16 @@ struct front {
     enum wend_sim_dependence filtering;
 };
 
+// What goes through it may end up at another port or address than its behaviours tell, or end
+// before its time, or not go at all.
+static bool is_fickle(const struct wend_sim_box *box)
+{
+    return box->early_takes_tuple || box->overload || box->port_limit != 0 ||
+           box->host_limit != 0 || box->oldest_gives_way ||
+           box->pooling == WEND_SIM_POOLING_ARBITRARY || box->egress_to[0] != 0 ||
+           box->egress_from[0] != 0;
+}
+
 static void add_box(struct front *f, const struct wend_sim_box *box)
 {
     if (box->block_udp || box->only_tcp443)
@@ -22,12 +32,13 @@ static void add_box(struct front *f, const struct wend_sim_box *box)
         f->filtering = box->filtering;
     if (box->kind != WEND_SIM_BOX_NAT)
         return;
-    if (box->early_takes_tuple || box->port_limit != 0)
+    if (is_fickle(box))
         f->surely = false;
     if (box->mapping == WEND_SIM_ENDPOINT_INDEPENDENT)
         return;
     f->same_port = false;
-    f->guessable = f->guessable && box->allocation == WEND_SIM_PORT_PRESERVING;
+    f->guessable = f->guessable && (box->allocation == WEND_SIM_PORT_PRESERVING ||
+                                    box->allocation == WEND_SIM_PORT_SECOND_PRIORITY);
 }
 
 static const struct sim_place *owner(const struct sim_scenario *s, uint16_t device)
@@ -82,6 +93,16 @@ static int32_t carrier_of(const struct sim_scenario *s, uint16_t device)
     return p->customer_with >= 0 ? p->customer_with : (int32_t)(p - s->places);
 }
 
+// What was mapped before a NAT changed, or in between, stays: more and less gets through than its
+// behaviours tell.
+static bool nat_changes(const struct sim_scenario *s)
+{
+    for (uint32_t i = 0; i < s->fault_count; i++)
+        if (s->faults[i].kind == SIM_FAULT_NAT_CHANGES)
+            return true;
+    return false;
+}
+
 enum sim_best sim_scenario_best(const struct sim_scenario *s, uint16_t a, uint16_t b)
 {
     const struct sim_place *pa = &s->places[a], *pb = &s->places[b];
@@ -102,7 +123,7 @@ enum sim_best sim_scenario_best(const struct sim_scenario *s, uint16_t a, uint16
         !owner(s, a)->outer.hairpin)
         return SIM_BEST_RELAY;
     // One that reaches its server over IPv6 does not know how its NAT shows it over IPv4.
-    if (pa->ipv6 || pb->ipv6)
+    if (pa->ipv6 || pb->ipv6 || nat_changes(s))
         return SIM_BEST_ANY;
     return best_ipv4(&fa, &fb);
 }
@@ -128,6 +149,7 @@ void sim_scenario_clear(struct sim_scenario *s, const char *name, uint64_t seed)
     s->device_count = 2;
     s->server_count = 1;
     s->orderly = s->faultless = true;
+    s->crowded = s->discovery = false;
     s->core = WEND_MS(10);
     s->relay = WEND_MS(10);
     s->length = WEND_S(20);

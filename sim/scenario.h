@@ -20,9 +20,11 @@ struct sim_place {
     int32_t neighbour_of;      // same site as that device, an earlier one; -1: of its own
     int32_t customer_with;     // two_layers: same carrier's NAT as that earlier one; -1: of its own
     bool ipv4, ipv6;
-    struct wend_sim_link up, down; // between its site and the internet
-    wend_duration far;             // core delay to every server; to other sites: see scenario
-    bool apart; // IPv6 by a second interface, in a site of its own without a box,
+    struct wend_sim_link up, down; // between its site and the internet: beyond its box
+    struct wend_sim_link access_up, access_down; // between the device and its box
+    struct wend_sim_box later;                   // its site's, after SIM_FAULT_NAT_CHANGES
+    wend_duration far; // core delay to every server; to other sites: see scenario
+    bool apart;        // IPv6 by a second interface, in a site of its own without a box,
     struct wend_sim_link apart_up, apart_down; // and no server is reached over it
 };
 
@@ -57,8 +59,13 @@ enum sim_fault_kind {
     SIM_FAULT_SERVER_DEAF,  // the server's host is cut off for `duration`
     SIM_FAULT_LOSS,         // links of device lose `other` ppm from now on
     SIM_FAULT_BLOCK_UDP,    // device's site: `other` 1 from now on, 0 not any more
+    SIM_FAULT_NAT_CHANGES,  // device's site gets the box `later`; what is mapped stays
     SIM_FAULT_KINDS,
 };
+
+#define SIM_FAULTS_DRAWN                                                                           \
+    SIM_FAULT_NAT_CHANGES // "random" draws those before: its seeds keep their
+                          // meaning
 
 struct sim_fault {
     wend_instant at; // since the world's beginning
@@ -76,6 +83,8 @@ struct sim_scenario {
     uint16_t device_count, server_count;
     bool orderly;        // no link lets packets overtake or come twice
     bool faultless;      // nothing is lost and nothing goes wrong
+    bool crowded;        // NATs have room for thousands of mappings
+    bool discovery;      // servers have a second IPv4 address
     wend_duration core;  // between sites, and to servers
     wend_duration relay; // and more than that to servers
     wend_duration length;

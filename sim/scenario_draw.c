@@ -212,6 +212,7 @@ static uint32_t draw_other(struct sim_draw *d, const struct sim_scenario *s, str
     case SIM_FAULT_SERVER_CRASH:
     case SIM_FAULT_SERVER_BLANK:
     case SIM_FAULT_SERVER_DEAF:
+    case SIM_FAULT_NAT_CHANGES:
     case SIM_FAULT_KINDS: break;
     }
     return 0;
@@ -220,7 +221,7 @@ static uint32_t draw_other(struct sim_draw *d, const struct sim_scenario *s, str
 static void draw_fault(struct sim_draw *d, struct sim_scenario *s)
 {
     struct sim_fault f = {
-        .kind = (enum sim_fault_kind)(1 + sim_draw_below(d, SIM_FAULT_KINDS - 1)),
+        .kind = (enum sim_fault_kind)(1 + sim_draw_below(d, SIM_FAULTS_DRAWN - 1)),
         .device = (uint16_t)sim_draw_below(d, s->device_count),
         .at = sim_draw_between(d, FAULT_FIRST, s->length),
     };

@@ -24,5 +24,7 @@ void sim_scenario_talk(struct sim_scenario *s, uint16_t a, uint16_t b, wend_dura
 
 // scenario_draw.c: everything from the seed.
 void sim_scenario_draw(struct sim_scenario *s, const struct sim_scale *scale);
+// scenario_hard.c: NATs that are hard to pass, each kind by itself, from the seed.
+void sim_scenario_draw_hard(struct sim_scenario *s);
 
 #endif

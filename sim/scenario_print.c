@@ -4,11 +4,12 @@
 
 static const char *const dependences[] = {"endpoint-independent", "address-dependent",
                                           "address-and-port-dependent"};
-static const char *const allocations[] = {"preserving", "sequential", "random", "random-in-block"};
+static const char *const allocations[] = {"preserving", "sequential", "random", "random-in-block",
+                                          "second-priority"};
 static const char *const faults[] = {
-    "none",  "move",         "move-site",    "down",        "up",    "reboot",
-    "cut",   "cut-one-way",  "mend",         "partition",   "clock", "sleep",
-    "crash", "server-crash", "server-blank", "server-deaf", "loss",  "block-udp"};
+    "none",         "move",        "move-site", "down",      "up",         "reboot", "cut",
+    "cut-one-way",  "mend",        "partition", "clock",     "sleep",      "crash",  "server-crash",
+    "server-blank", "server-deaf", "loss",      "block-udp", "nat-changes"};
 
 static double ms(wend_duration d)
 {
@@ -18,6 +19,20 @@ static double ms(wend_duration d)
 const char *sim_fault_name(enum sim_fault_kind kind)
 {
     return (size_t)kind < sizeof faults / sizeof faults[0] ? faults[kind] : "?";
+}
+
+static void print_ports(FILE *out, const struct wend_sim_box *b)
+{
+    fprintf(out,
+            "      step %d%s, %u others a second%s, block %u, limits %u, %u%s, taken %u ppm, %u, "
+            "then %s, pool %u%s%s%s%s\n",
+            b->port_step, b->byte_swapped ? ", bytes swapped" : "", b->others_per_second,
+            b->others_by_chance ? " by chance" : "", b->block_ports, b->port_limit, b->host_limit,
+            b->oldest_gives_way ? " (oldest gives way)" : "", b->taken_ppm, b->taken_port,
+            allocations[b->fallback], b->pool,
+            b->pooling == WEND_SIM_POOLING_ARBITRARY ? " arbitrary" : "",
+            b->parity ? ", parity" : "", b->overload ? ", overloads" : "",
+            b->icmp_errors ? ", ICMP" : "");
 }
 
 static void print_box(FILE *out, const char *what, const struct wend_sim_box *b)
@@ -33,6 +48,8 @@ static void print_box(FILE *out, const char *what, const struct wend_sim_box *b)
     fprintf(out, "%s%s%s%s%s\n", b->hairpin ? ", hairpin" : "",
             b->early_takes_tuple ? ", early takes tuple" : "", b->ipv6_open ? ", IPv6 open" : "",
             b->block_udp ? ", no UDP" : "", b->only_tcp443 ? ", only TCP 443" : "");
+    if (b->kind == WEND_SIM_BOX_NAT)
+        print_ports(out, b);
 }
 
 static void print_link(FILE *out, const char *what, const struct wend_link_config *l)

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "matrix.h"
 #include "proof.h"
 #include "run.h"
 
@@ -28,7 +29,8 @@ static struct sim_run_config config = {
     .check_every = 16,
 };
 static uint64_t jobs = 1;
-static bool replay, quiet, prove, rate;
+static bool replay, quiet, prove, rate, reach;
+static struct sim_matrix matrix = {.seed = UINT64_MAX};
 static struct sim_proof proof = {.seed = SIM_EVERY_SEED};
 
 // Worlds a second of one core that are wanted, docs/architecture.md.
@@ -167,6 +169,11 @@ static void help(void)
         "  --quiet          no table\n"
         "  --proof[=FAMILY] instead: what is promised about paths, a JSON object a line; with\n"
         "                   --replay only that seed of the family\n"
+        "  --matrix[=NAME]  instead: who can reach whom, every NAT against every NAT, over "
+        "--jobs;\n"
+        "                   NAME: rows, cells, or one of them; with --replay only that trial\n"
+        "  --trials N       of each row (3000) and, a tenth of it, of each cell (300)\n"
+        "  --json           a JSON object a line instead of a table\n"
         "  --rate           instead: worlds a second, as such an object\n\nscenarios:\n",
         SIM_DEVICES_MAX, (unsigned)SIM_SERVERS_MAX);
     list();
@@ -203,6 +210,9 @@ enum {
     OPTION_HASHES,
     OPTION_QUIET,
     OPTION_PROOF,
+    OPTION_MATRIX,
+    OPTION_TRIALS,
+    OPTION_JSON,
     OPTION_RATE,
     OPTION_HELP,
 };
@@ -223,6 +233,9 @@ static const struct option options[] = {{"seeds", 1, NULL, OPTION_SEEDS},
                                         {"hashes", 0, NULL, OPTION_HASHES},
                                         {"quiet", 0, NULL, OPTION_QUIET},
                                         {"proof", 2, NULL, OPTION_PROOF},
+                                        {"matrix", 2, NULL, OPTION_MATRIX},
+                                        {"trials", 1, NULL, OPTION_TRIALS},
+                                        {"json", 0, NULL, OPTION_JSON},
                                         {"rate", 0, NULL, OPTION_RATE},
                                         {"help", 0, NULL, OPTION_HELP},
                                         {0}};
@@ -254,6 +267,15 @@ static void set(int option)
         prove = true;
         proof.only = optarg;
         break;
+    case OPTION_MATRIX:
+        reach = true;
+        matrix.only = optarg;
+        break;
+    case OPTION_TRIALS:
+        matrix.row_trials = (uint32_t)number_of(optarg, SIM_MATRIX_TRIALS_MAX);
+        matrix.cell_trials = (matrix.row_trials + 9) / 10;
+        break;
+    case OPTION_JSON: matrix.json = true; break;
     case OPTION_RATE: rate = true; break;
     case OPTION_HELP: help(); exit(0);
     default: exit(2);
@@ -298,12 +320,27 @@ static int run_proof(void)
     return met ? 0 : 1;
 }
 
+static int run_matrix(void)
+{
+    matrix.world = &world;
+    matrix.out = stdout;
+    matrix.jobs = jobs;
+    matrix.print = config.options.print;
+    if (replay)
+        matrix.seed = config.from;
+    const bool good = sim_matrix_play(&matrix);
+    sim_world_close(&world);
+    return good ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     bool good = true;
 
     read_arguments(argc, argv);
     watch_crashes();
+    if (reach)
+        return run_matrix();
     if (prove || rate)
         return run_proof();
     if (jobs > 1 && config.count > 1) {

@@ -80,6 +80,8 @@ void sim_world_begin(struct sim_world *w, const struct sim_scenario *s,
     sim_stats_begin(&w->stats);
     if (options->ledger != NULL)
         sim_ledger_begin(options->ledger);
+    if (options->tally != NULL)
+        sim_tally_begin(options->tally);
     wend_heap_init(&w->timers, w->timer_entries, actors);
     begin_machines(w);
     sim_reassembly_init(&w->reassembly);

@@ -29,6 +29,7 @@
 #include "relay/relay.h"
 #include "scenario.h"
 #include "stats.h"
+#include "tally.h"
 #include "trace.h"
 
 #define SIM_BEGIN        WEND_S(1000) // instants begin here
@@ -149,6 +150,7 @@ struct sim_flow {
 struct sim_options {
     FILE *print;               // trace; NULL: none
     struct sim_ledger *ledger; // of every packet; NULL: none
+    struct sim_tally *tally;   // of the attempt to go straight; NULL: none
     uint32_t check_every;      // steps between the machines' own checks; 0: at the end only
     bool check_end;
     uint32_t order; // packets of a flow keep theirs: 1 where nothing is lost, 2 where links do; 0:
@@ -264,7 +266,10 @@ bool sim_world_deliver(struct sim_world *w);
 void sim_world_take_records(struct sim_world *w);
 struct wend_address sim_device_address(const struct sim_world *w, const struct sim_device *d,
                                        enum wend_family family);
-struct wend_address sim_place_public(uint16_t device, uint32_t generation);
+struct wend_address sim_server_second_address(uint16_t index); // where scenario->discovery
+// The (first) public address of a device's NAT after so many changes of it, or its own.
+struct wend_address sim_place_public(const struct sim_place *p, uint16_t device,
+                                     uint32_t generation);
 
 // --- world_flow.c ---
 

@@ -201,6 +201,8 @@ void sim_device_receive(struct sim_world *w, struct sim_device *d, const struct 
     if (!sim_device_open(w, d, &heard))
         (void)wend_node_receive(d->node, &heard, w->now);
     sim_device_drain(w, d);
+    if (w->options.tally != NULL && in->transport == WEND_TRANSPORT_UDP)
+        sim_tally_heard(w->options.tally, w, d, &in->remote);
 }
 
 static void forget_stream(struct sim_device *d, uint32_t stream)

@@ -36,6 +36,8 @@ static void send_datagram(struct sim_world *w, struct sim_device *d,
     sim_watch_sent(w, d, out, user);
     if (w->options.ledger != NULL)
         sim_ledger_datagram(w->options.ledger, d->index, out->remote.port == SIM_PORT);
+    if (w->options.tally != NULL)
+        sim_tally_datagram(w->options.tally, d->index, out, user, w->now);
     if (out->transport == WEND_TRANSPORT_UDP) {
         struct wend_datagram way = *out;
         way.local.port = sim_sockets_port(d, out);
@@ -163,6 +165,8 @@ static void note_command(struct sim_world *w, struct sim_device *d, const struct
                                           .b = c->slot,
                                           .c = half,
                                           .address = c->path.remote});
+    if (w->options.tally != NULL && c->kind == WEND_COMMAND_KEYS)
+        sim_tally_model(w->options.tally, d->index, w->now);
     if (half == 0 && c->kind == WEND_COMMAND_PEER) {
         d->peers[c->slot] = device_of(w, &c->ipv4);
         if (d->peers[c->slot] < SIM_DEVICES_MAX)

@@ -46,7 +46,7 @@ static void move_site(struct sim_world *w, struct sim_device *d, bool new_addres
         return;
     }
     d->site_moves += new_address;
-    const struct wend_address public = sim_place_public(d->index, d->site_moves);
+    const struct wend_address public = sim_place_public(p, d->index, d->site_moves);
     wend_sim_net_reboot(w->net, d->top, new_address ? &public : NULL);
     if (p->two_layers && !new_address)
         wend_sim_net_reboot(w->net, d->site, NULL);
@@ -112,6 +112,14 @@ static void block(struct sim_world *w, uint16_t device, bool on)
     wend_sim_net_set_box(w->net, w->devices[device].site, &box);
 }
 
+static void change_nat(struct sim_world *w, const struct sim_device *d)
+{
+    const struct sim_place *p = &w->scenario->places[d->index];
+
+    if (p->neighbour_of < 0 && p->later.kind != WEND_SIM_BOX_NONE)
+        wend_sim_net_set_box(w->net, d->site, &p->later);
+}
+
 static void happen(struct sim_world *w, const struct sim_fault *f)
 {
     struct sim_device *d = &w->devices[f->device];
@@ -140,6 +148,7 @@ static void happen(struct sim_world *w, const struct sim_fault *f)
     case SIM_FAULT_SERVER_DEAF: deafen(w, s, f->duration); break;
     case SIM_FAULT_LOSS: set_loss(w, d, f->other); break;
     case SIM_FAULT_BLOCK_UDP: block(w, f->device, f->other != 0); break;
+    case SIM_FAULT_NAT_CHANGES: change_nat(w, d); break;
     case SIM_FAULT_NONE:
     case SIM_FAULT_KINDS: break;
     }
@@ -158,20 +167,27 @@ void sim_fault_expire(struct sim_world *w)
     }
 }
 
+static struct wend_sim_link without_loss(const struct wend_sim_link *l)
+{
+    struct wend_sim_link better = *l;
+
+    better.link.loss_ppm = better.link.burst_enter_ppm = 0;
+    return better;
+}
+
 static void heal_device(struct sim_world *w, struct sim_device *d)
 {
-    static const struct wend_sim_link perfect;
     const struct sim_place *p = &w->scenario->places[d->index];
+    const struct wend_sim_link access_up = without_loss(&p->access_up);
+    const struct wend_sim_link access_down = without_loss(&p->access_down);
 
     wend_sim_net_partition(w->net, d->host, false, false);
-    wend_sim_net_set_interface_link(w->net, d->interface, true, &perfect);
-    wend_sim_net_set_interface_link(w->net, d->interface, false, &perfect);
+    wend_sim_net_set_interface_link(w->net, d->interface, true, &access_up);
+    wend_sim_net_set_interface_link(w->net, d->interface, false, &access_down);
     if (p->neighbour_of < 0)
         wend_sim_net_set_box(w->net, d->site, &p->box);
     if (p->neighbour_of < 0 && p->up.link.loss_ppm + p->up.link.burst_enter_ppm > 0) {
-        struct wend_sim_link up = p->up, down = p->down;
-        up.link.loss_ppm = up.link.burst_enter_ppm = 0;
-        down.link.loss_ppm = down.link.burst_enter_ppm = 0;
+        const struct wend_sim_link up = without_loss(&p->up), down = without_loss(&p->down);
         wend_sim_net_set_site_link(w->net, d->site, true, &up);
         wend_sim_net_set_site_link(w->net, d->site, false, &down);
     }

@@ -10,7 +10,8 @@
 
 #include "world.h"
 
-#define LAN_LAST 5 // of a device's private address; its neighbours come after it
+#define CROWD    8192 // mappings more
+#define LAN_LAST 5    // of a device's private address; its neighbours come after it
 
 static bool is_clear(const struct wend_sim_link *l)
 {
@@ -21,8 +22,11 @@ static bool is_clear(const struct wend_sim_link *l)
            !l->overtake && !l->drop_fragments;
 }
 
-struct wend_address sim_place_public(uint16_t device, uint32_t generation)
+struct wend_address sim_place_public(const struct sim_place *p, uint16_t device,
+                                     uint32_t generation)
 {
+    if (p->box.pool > 1)
+        return wend_address_ipv4(0xc6130000u + 256u * device + 8 * (generation % 30), 0);
     if (generation == 0)
         return wend_address_ipv4(0xcb007100u + 1 + device, 0);
     return wend_address_ipv4(0xc6120000u + 256u * (1u + device) + 1 + generation % 200, 0);
@@ -56,7 +60,7 @@ struct wend_address sim_device_address(const struct sim_world *w, const struct s
 
     if (family == WEND_FAMILY_IPV4 && p->ipv4)
         return nat ? wend_address_ipv4(0xc0a80100u + host, 0)
-                   : sim_place_public(d->index, d->generation);
+                   : sim_place_public(p, d->index, d->generation);
     if (family != WEND_FAMILY_IPV6 || !p->ipv6)
         return (struct wend_address){0};
     return (struct wend_address){
@@ -67,8 +71,8 @@ struct wend_address sim_device_address(const struct sim_world *w, const struct s
 
 static uint32_t add_carrier(struct sim_world *w, uint16_t device)
 {
-    const struct wend_sim_site outer = {.box = place_of(w, device)->outer,
-                                        .public = sim_place_public(device, 0)};
+    const struct sim_place *p = place_of(w, device);
+    const struct wend_sim_site outer = {.box = p->outer, .public = sim_place_public(p, device, 0)};
 
     return wend_sim_net_add_site(w->net, &outer);
 }
@@ -79,7 +83,7 @@ static uint32_t add_site(struct sim_world *w, uint16_t device)
     const struct wend_sim_link *up = is_clear(&p->up) ? NULL : &p->up;
     const struct wend_sim_link *down = is_clear(&p->down) ? NULL : &p->down;
     struct wend_sim_site site = {
-        .box = p->box, .public = sim_place_public(device, 0), .up = up, .down = down};
+        .box = p->box, .public = sim_place_public(p, device, 0), .up = up, .down = down};
 
     if (p->two_layers) {
         site.parent =
@@ -114,8 +118,8 @@ static void add_apart(struct sim_world *w, struct sim_device *d)
 static void add_device(struct sim_world *w, uint16_t index)
 {
     struct sim_device *d = &w->devices[index];
+    const struct sim_place *p = place_of(w, index);
     const uint16_t owner = owner_of(w, index);
-    static const struct wend_sim_link lan; // perfect; faults may make it worse
 
     d->site = owner == index ? add_site(w, index) : w->devices[owner].site;
     d->top = w->devices[owner].top;
@@ -124,15 +128,20 @@ static void add_device(struct sim_world *w, uint16_t index)
         .site = d->site,
         .ipv4 = sim_device_address(w, d, WEND_FAMILY_IPV4),
         .ipv6 = sim_device_address(w, d, WEND_FAMILY_IPV6),
-        .up = &lan,
-        .down = &lan,
+        .up = &p->access_up, // perfect ones too: faults may make them worse
+        .down = &p->access_down,
     };
-    const bool apart = place_of(w, index)->apart;
+    const bool apart = p->apart;
     if (apart)
         interface.ipv6 = (struct wend_address){0};
     d->interface = wend_sim_net_add_interface(w->net, d->host, &interface);
     if (apart)
         add_apart(w, d);
+}
+
+struct wend_address sim_server_second_address(uint16_t index)
+{
+    return wend_address_ipv4(0xcb007180u + index, 0); // 203.0.113.(128 + index)
 }
 
 static void add_server(struct sim_world *w, uint16_t index)
@@ -144,19 +153,25 @@ static void add_server(struct sim_world *w, uint16_t index)
 
     s->host = wend_sim_net_add_host(w->net);
     s->interface = wend_sim_net_add_interface(w->net, s->host, &interface);
+    if (!w->scenario->discovery)
+        return;
+    const struct wend_sim_interface second = {.ipv4 = sim_server_second_address(index)};
+    (void)wend_sim_net_add_interface(w->net, s->host, &second);
 }
 
 void sim_world_build_net(struct sim_world *w)
 {
     const uint32_t devices = w->scenario->device_count, servers = w->scenario->server_count;
+    const uint32_t crowded = w->scenario->crowded ? CROWD : 0;
     const struct wend_sim_limits limits = {
         .sites = 3 * devices + 2,
         .hosts = devices + servers,
-        .interfaces = 2 * devices + servers,
+        .interfaces = 2 * devices + 2 * servers,
         .cells = 1024 + 256 * devices,
-        .mappings = 256 + 128 * devices,
-        .sessions = 512 + 512 * devices,
+        .mappings = crowded + 256 + 128 * devices,
+        .sessions = 2 * crowded + 512 + 512 * devices,
         .streams = 16 + 4 * devices,
+        .pooled = WEND_SIM_POOL_MAX * devices,
     };
     const size_t size = wend_sim_net_size(&limits);
 
@@ -187,6 +202,7 @@ static void to_server(struct sim_world *w, struct sim_server *s, const struct we
     case WEND_SIM_STREAM_ACCEPTED:
     case WEND_SIM_STREAM_OPENED:
     case WEND_SIM_TOO_BIG:
+    case WEND_SIM_UNREACHABLE:
     case WEND_SIM_NOTHING: break;
     }
 }
@@ -201,7 +217,8 @@ static void to_device(struct sim_world *w, struct sim_device *d, const struct we
     case WEND_SIM_STREAM_OPENED:
     case WEND_SIM_STREAM_CLOSED: sim_device_stream(w, d, e); break;
     case WEND_SIM_STREAM_ACCEPTED:
-    case WEND_SIM_TOO_BIG: // the daemon's sockets do not listen for it
+    case WEND_SIM_TOO_BIG: // the daemon's sockets do not listen for these
+    case WEND_SIM_UNREACHABLE:
     case WEND_SIM_NOTHING: break;
     }
 }
