@@ -33,7 +33,7 @@
 #define WEND_PLAN_STAGES_MAX 6
 #define WEND_PLAN_SOCKETS_MAX                                                                      \
     668 // of one side in one stage; with as many probes 99.9 % of all ports
-#define WEND_PLAN_PROBES_MAX  668
+#define WEND_PLAN_PROBES_MAX  780
 #define WEND_PLAN_SCAN_MAX    97 // steps a side and round: two rounds and the answers within 400
 #define WEND_PLAN_WINDOW_BACK 16
 #define WEND_PLAN_WINDOW_LEN  48
@@ -87,9 +87,10 @@ struct wend_plan_part {
     bool inside;        // PROBE: the peer's inside address (same NAT)
     uint16_t sockets;   // fresh ones
     uint16_t count;     // datagrams of the role in one round, answers apart
+    uint16_t first;     // FAN: so many of them, then a pause, then the others; 0: all at once
     uint16_t low, high; // RAIN: range of the peer's ports
     int32_t step;       // SCAN: how the aim moves, in multiples of the peer's delta
-    wend_duration pace;
+    wend_duration pace, pause;
 };
 
 struct wend_plan_stage {

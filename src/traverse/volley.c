@@ -99,7 +99,8 @@ void volley_enter(struct wend_volley *v, uint8_t stage, uint8_t round, wend_inst
     v->run = (struct wend_volley_run){0};
     v->messages |= VOLLEY_SAY_STILL;
     v->messages &= (uint8_t) ~(VOLLEY_SAY_OFFER | VOLLEY_SAY_GO);
-    v->repeat_at = now + VOLLEY_REPEAT;
+    v->early = 3;
+    v->repeat_at = now + VOLLEY_EARLY;
     v->socket_first = v->socket_next;
     v->socket_count = volley_part(v)->sockets;
     if (v->socket_next + v->socket_count > WEND_VOLLEY_SOCKETS)
@@ -208,7 +209,9 @@ static void repeat(struct wend_volley *v, wend_instant now)
 {
     if (now < v->repeat_at)
         return;
-    v->repeat_at = now + VOLLEY_REPEAT;
+    v->repeat_at = now + (v->early > 0 ? VOLLEY_EARLY : VOLLEY_REPEAT);
+    if (v->early > 0)
+        v->early--;
     if (v->state == WEND_VOLLEY_STATE_WON && v->hit_repeats > 0) {
         v->hit_repeats--;
         v->messages |= VOLLEY_SAY_HIT;

@@ -153,8 +153,8 @@ struct wend_volley {
     uint32_t sockets_held;
 
     wend_instant heard_at, repeat_at, settle_at;
-    uint8_t hit_repeats, messages; // messages: bits of what to say
-    uint16_t taken;                // messages of this second
+    uint8_t hit_repeats, early, messages; // early: quick repetitions left; bits of what to say
+    uint16_t taken;                       // messages of this second
     wend_instant taken_since;
     uint16_t aim_port; // AIM: what we want of the caller
     uint16_t stop_code;

@@ -174,6 +174,12 @@ static bool is_due(const struct wend_volley_run *run, wend_instant now)
     return run->aim != WEND_AIM_NONE && run->sent < run->count && run->next_at <= now;
 }
 
+static bool ends_pass(const struct wend_volley_run *run)
+{
+    return (run->aim == WEND_AIM_LIST && run->sent % run->len == 0) ||
+           (run->aim == WEND_AIM_FAN && run->sent == run->len);
+}
+
 void volley_fire(struct wend_volley *v, wend_instant now)
 {
     struct wend_volley_run *run = &v->run;
@@ -185,8 +191,7 @@ void volley_fire(struct wend_volley *v, wend_instant now)
         if (limited && !wend_volley_limits_probe(v->limits, now, &run->next_at))
             return;
         send_next(v);
-        const bool pass = run->aim == WEND_AIM_LIST && run->sent % run->len == 0;
-        run->next_at += pass ? run->gap : run->pace;
+        run->next_at += ends_pass(run) ? run->gap : run->pace;
     }
     if (run->next_at < now - WEND_MS(50))
         run->next_at = now; // the caller slept: what was missed is not made up for in one burst

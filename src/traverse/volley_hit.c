@@ -11,7 +11,7 @@ static void send_answer(struct wend_volley *v, struct wend_volley_heard *h, wend
     const bool inside = !wend_address_same_ip(&h->remote, &v->attested);
 
     h->answers++;
-    h->next_at = now + VOLLEY_REPEAT;
+    h->next_at = now + volley_patience(v);
     v->answers++;
     volley_queue(v, &(struct wend_volley_datagram){
                         .kind = WEND_VOLLEY_ANSWER,
@@ -66,7 +66,7 @@ static enum wend_drop take_probe(struct wend_volley *v, const struct wend_volley
                                  wend_instant now)
 {
     struct wend_volley_heard *h = find_heard(v, hit);
-    const wend_instant pause = now + 3 * v->rtt / 2 + VOLLEY_REPEAT;
+    const wend_instant pause = now + 2 * volley_patience(v);
 
     if (h == NULL)
         return wend_drops_add(&v->drops, WEND_DROP_QUEUE_FULL);
@@ -76,16 +76,24 @@ static enum wend_drop take_probe(struct wend_volley *v, const struct wend_volley
     h->socket = hit->socket;
     h->remote = hit->remote;
     h->token = hit->token;
-    if (!again || h->next_at <= now + VOLLEY_REPEAT / 2)
+    if (!again || h->next_at <= now + volley_patience(v) / 2)
         send_answer(v, h, now);
     if (v->run.next_at < pause)
         v->run.next_at = pause;
     return WEND_DROP_NONE;
 }
 
+// Over both ways: whichever comes first ends it.
 static void confirm(struct wend_volley *v, const struct wend_volley_hit *hit, uint16_t socket,
-                    const struct wend_address *remote)
+                    const struct wend_address *remote, wend_instant now)
 {
+    if (v->hit_token == 0) {
+        v->hit_token = hit->token;
+        v->messages |= VOLLEY_SAY_HIT;
+        v->hit_repeats = 3;
+        v->early = 3;
+        v->repeat_at = now + VOLLEY_EARLY;
+    }
     if (v->answers >= WEND_VOLLEY_ANSWERS)
         return;
     v->answers++;
@@ -105,16 +113,11 @@ static enum wend_drop take_answer(struct wend_volley *v, const struct wend_volle
 
     if (!volley_open_token(v, hit->echo, &socket, &remote))
         return wend_drops_add(&v->drops, WEND_DROP_BAD_MAC);
-    if (hit->kind == WEND_VOLLEY_ANSWER) {
-        confirm(v, hit, socket, &remote);
-        if (v->hit_token == 0) {
-            v->hit_token = hit->token;
-            v->messages |= VOLLEY_SAY_HIT;
-            v->hit_repeats = 3;
-            v->repeat_at = now + VOLLEY_REPEAT;
-        }
-    }
     volley_win(v, hit->echo, v->plan.own == (hit->kind == WEND_VOLLEY_ANSWER ? 0 : 1), now);
+    // Of several pairs that work only the one we hold: the peer takes what is confirmed.
+    if (hit->kind == WEND_VOLLEY_ANSWER && v->won_socket == socket &&
+        wend_address_equal(&v->won_remote, &remote))
+        confirm(v, hit, socket, &remote, now);
     return WEND_DROP_NONE;
 }
 

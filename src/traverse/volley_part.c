@@ -6,6 +6,7 @@
 #include "base/assert.h"
 
 #define SOCKETS_WAIT WEND_MS(50) // a wide fan goes with the sockets that are there by then
+#define BACK_TO_BACK WEND_MS(5)  // what lies between two datagrams of a bracket, at most
 #define LIST_WIDE    8           // a longer list keeps the pace of probes
 
 static bool is_ready(const struct wend_volley *v)
@@ -43,7 +44,7 @@ static void run_list(struct wend_volley *v, uint16_t socket, uint16_t base, uint
         .len = len,
         .count = part->count > len ? part->count : len,
         .pace = len <= LIST_WIDE ? WEND_MS(1) : WEND_PLAN_PROBE_PACE,
-        .gap = v->rtt * 6 / 5 + WEND_MS(10),
+        .gap = volley_patience(v),
         .next_at = at,
     };
 }
@@ -132,7 +133,7 @@ static void offer_bracketed(struct wend_volley *v)
                    wend_plan_port_after(own, before, (int32_t)between - 1), v->act_at);
         return;
     }
-    uint32_t width = others_within(v, WEND_MS(20));
+    uint32_t width = others_within(v, BACK_TO_BACK);
     if (width > WEND_PLAN_WINDOW_LEN - 1)
         width = WEND_PLAN_WINDOW_LEN - 1;
     const uint16_t first = before != 0 ? wend_plan_port_after(own, before, 1)
@@ -147,7 +148,6 @@ static void work_bracket(struct wend_volley *v, wend_instant now)
     if (!v->acted && is_ready(v) && (!part->waits || v->peer_offer.made)) {
         v->acted = true;
         v->act_at = now;
-        v->wait_until = now + 2 * v->rtt + WEND_MS(50);
         ask_server(v, 0);
         volley_open_towards(v, own_socket(v),
                             part->waits ? v->peer_offer.first : volley_peer_port(v));
@@ -155,6 +155,8 @@ static void work_bracket(struct wend_volley *v, wend_instant now)
     }
     const bool one = v->sampled[0] != 0 || v->sampled[1] != 0;
     const bool both = v->sampled[0] != 0 && v->sampled[1] != 0;
+    if (one && v->wait_until == 0)
+        v->wait_until = now + v->rtt / 2 + WEND_MS(10); // the other one was sent at the same time
     if (v->acted && !v->offer.made && (both || (one && v->wait_until <= now)))
         offer_bracketed(v);
     if (v->offer.made && part->blind)
@@ -194,7 +196,7 @@ static void work_scan(struct wend_volley *v, wend_instant now)
 static void work_fan(struct wend_volley *v, wend_instant now)
 {
     const struct wend_plan_part *part = volley_part(v);
-    const wend_duration lasts = part->count * part->pace;
+    const wend_duration lasts = (part->first != 0 ? part->first : part->count) * part->pace;
 
     if (v->acted || (!is_ready(v) && now < v->begun + SOCKETS_WAIT))
         return;
@@ -208,7 +210,9 @@ static void work_fan(struct wend_volley *v, wend_instant now)
         .base = volley_peer_port(v),
         .ttl = part->low_ttl ? v->ttl : 0,
         .count = part->count,
+        .len = part->first,
         .pace = part->pace,
+        .gap = part->pause,
         .next_at = now,
     };
 }

@@ -6,7 +6,8 @@
 
 #include "traverse/volley.h"
 
-#define VOLLEY_REPEAT WEND_MS(100) // of messages, and of answers
+#define VOLLEY_REPEAT WEND_MS(100) // of messages, but for the first few
+#define VOLLEY_EARLY  WEND_MS(20)  // these
 
 enum volley_message_bit {
     VOLLEY_SAY_OFFER = 1,
@@ -32,6 +33,12 @@ static inline const struct wend_plan_stage *volley_stage(const struct wend_volle
 static inline const struct wend_plan_part *volley_part(const struct wend_volley *v)
 {
     return &volley_stage(v)->parts[v->plan.own];
+}
+
+// How long an answer to a datagram may take before it counts as lost.
+static inline wend_duration volley_patience(const struct wend_volley *v)
+{
+    return v->rtt * 11 / 10 + WEND_MS(5);
 }
 
 static inline bool volley_is_called(const struct wend_volley *v)

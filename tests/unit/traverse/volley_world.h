@@ -12,7 +12,7 @@
 #define WORLD_SERVER  WEND_MS(25) // there and back
 #define WORLD_MAPS    4096
 #define WORLD_SLOTS   32768
-#define WORLD_EVENTS  8192
+#define WORLD_EVENTS  2048
 #define WORLD_SERVERS 2 // as remote addresses: 0 the peer, 1 and 2 the servers
 
 // What a trial's NAT is like; the model of it is made from this.
@@ -74,6 +74,7 @@ struct world_event {
 struct world {
     struct world_side sides[2];
     struct world_event events[WORLD_EVENTS];
+    uint16_t heap[WORLD_EVENTS]; // numbers of events; those beyond event_count are free ones
     uint32_t event_count;
     uint64_t order, random;
     wend_instant now, clock; // clock: the later receipt of a model
@@ -205,6 +206,8 @@ static inline uint16_t world_out(struct world *w, struct world_side *s, uint16_t
     uint64_t where = socket;
     uint32_t index;
 
+    if (n->mapped && socket == 0 && s->model.mapped.port != 0)
+        return s->model.mapped.port; // a mapped port is the socket's for every destination
     if (n->mapping == WEND_NAT_NONE)
         index = 0;
     if (n->mapping == WEND_NAT_ADDRESS_DEPENDENT)
@@ -235,8 +238,7 @@ static inline bool world_in(struct world_side *s, uint16_t source, uint16_t dest
 {
     const struct world_nat *n = &s->nat;
     const bool by_port = n->filtering == WEND_NAT_ADDRESS_AND_PORT_DEPENDENT;
-    const bool any =
-        n->filtering == WEND_NAT_NONE || n->filtering == WEND_NAT_ENDPOINT_INDEPENDENT;
+    const bool any = n->filtering == WEND_NAT_NONE || n->filtering == WEND_NAT_ENDPOINT_INDEPENDENT;
     uint32_t index;
 
     if (n->udp_blocked)
@@ -246,7 +248,8 @@ static inline bool world_in(struct world_side *s, uint16_t source, uint16_t dest
         return true;
     }
     if (world_find(s, WORLD_OUTSIDE, dest, &index) &&
-        (any || world_find(s, WORLD_PERMIT, (uint64_t)index << 24 | (by_port ? source : 0), NULL))) {
+        (any ||
+         world_find(s, WORLD_PERMIT, (uint64_t)index << 24 | (by_port ? source : 0), NULL))) {
         *ret_socket = s->maps[index].socket;
         return true;
     }
@@ -257,16 +260,38 @@ static inline bool world_in(struct world_side *s, uint16_t source, uint16_t dest
 
 // --- events ---
 
+static inline bool world_is_before(const struct world_event *a, const struct world_event *b)
+{
+    return a->at != b->at ? a->at < b->at : a->order < b->order;
+}
+
+static inline void world_swap(struct world *w, uint32_t i, uint32_t k)
+{
+    const uint16_t index = w->heap[i];
+
+    w->heap[i] = w->heap[k];
+    w->heap[k] = index;
+}
+
+static inline struct world_event *world_at(struct world *w, uint32_t i)
+{
+    return &w->events[w->heap[i]];
+}
+
+// The event is in the heap already: `at` and `order` are all that it is sorted by.
 static inline struct world_event *world_later(struct world *w, wend_instant at,
                                               enum world_event_kind kind, uint8_t to)
 {
     assert_true(w->event_count < WORLD_EVENTS);
-    struct world_event *e = &w->events[w->event_count++];
+    uint32_t i = w->event_count++;
+    struct world_event *e = world_at(w, i);
     memset(e, 0, sizeof *e);
     e->at = at;
     e->order = w->order++;
     e->kind = kind;
     e->to = to;
+    for (; i > 0 && world_is_before(world_at(w, i), world_at(w, (i - 1) / 2)); i = (i - 1) / 2)
+        world_swap(w, i, (i - 1) / 2);
     return e;
 }
 
@@ -462,6 +487,8 @@ static inline void world_begin(struct world *w, const struct world_nat *a,
     const wend_duration jitter = w->jitter;
 
     memset(w, 0, sizeof *w);
+    for (uint32_t i = 0; i < WORLD_EVENTS; i++)
+        w->heap[i] = (uint16_t)i;
     w->random = seed;
     w->loss_percent = loss;
     w->jitter = jitter;
@@ -490,24 +517,24 @@ static inline void world_begin(struct world *w, const struct world_nat *a,
 
 static inline struct world_event world_take(struct world *w)
 {
-    uint32_t least = 0;
+    const struct world_event e = *world_at(w, 0);
 
-    for (uint32_t i = 1; i < w->event_count; i++)
-        if (w->events[i].at < w->events[least].at || (w->events[i].at == w->events[least].at &&
-                                                      w->events[i].order < w->events[least].order))
-            least = i;
-    const struct world_event e = w->events[least];
-    w->events[least] = w->events[--w->event_count];
-    return e;
+    world_swap(w, 0, --w->event_count);
+    for (uint32_t i = 0;;) {
+        uint32_t least = i;
+        for (uint32_t k = 2 * i + 1; k <= 2 * i + 2 && k < w->event_count; k++)
+            if (world_is_before(world_at(w, k), world_at(w, least)))
+                least = k;
+        if (least == i)
+            return e;
+        world_swap(w, i, least);
+        i = least;
+    }
 }
 
 static inline wend_instant world_next_event_at(const struct world *w)
 {
-    wend_instant at = WEND_NEVER;
-
-    for (uint32_t i = 0; i < w->event_count; i++)
-        at = wend_instant_min(at, w->events[i].at);
-    return at;
+    return w->event_count > 0 ? w->events[w->heap[0]].at : WEND_NEVER;
 }
 
 static inline void world_handle(struct world *w, const struct world_event *e)
