@@ -83,6 +83,17 @@ static enum wend_drop take_probe(struct wend_volley *v, const struct wend_volley
     return WEND_DROP_NONE;
 }
 
+// Then the peer has, or will have, that answer, and needs no other.
+static bool has_answered(const struct wend_volley *v, uint16_t socket,
+                         const struct wend_address *remote)
+{
+    for (size_t i = 0; i < WEND_VOLLEY_HEARD; i++)
+        if (v->heard[i].answers > 0 && v->heard[i].socket == socket &&
+            wend_address_equal(&v->heard[i].remote, remote))
+            return true;
+    return false;
+}
+
 // Over both ways: whichever comes first ends it.
 static void confirm(struct wend_volley *v, const struct wend_volley_hit *hit, uint16_t socket,
                     const struct wend_address *remote, wend_instant now)
@@ -94,7 +105,7 @@ static void confirm(struct wend_volley *v, const struct wend_volley_hit *hit, ui
         v->early = 3;
         v->repeat_at = now + VOLLEY_EARLY;
     }
-    if (v->answers >= WEND_VOLLEY_ANSWERS)
+    if (v->answers >= WEND_VOLLEY_ANSWERS || has_answered(v, socket, remote))
         return;
     v->answers++;
     volley_queue(v, &(struct wend_volley_datagram){

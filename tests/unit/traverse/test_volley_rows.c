@@ -103,6 +103,8 @@ static const struct row rows[] = {
         NAT(EIM, APDF, KEEP, .thief = true), 1, 8, RTT(3)),
     ROW("firewall - firewall, no NAT", NAT(WEND_NAT_NONE, APDF, KEEP),
         NAT(WEND_NAT_NONE, APDF, KEEP), 1, 6, RTT(2)),
+    ROW("same NAT, no hairpin", NAT(APDM, APDF, RND, .same_nat = true),
+        NAT(APDM, APDF, RND, .same_nat = true), 1, 6, RTT(2)),
     ROW("UDP blocked - EIM/EIF", NAT(EIM, EIF, RND, .udp_blocked = true), NAT(EIM, EIF, RND), 1, 0,
         0, .recognised = true),
     ROW("arbitrary pooling - EIM/APDF", NAT(APDM, APDF, RND, .pooled = true), NAT(EIM, APDF, RND),

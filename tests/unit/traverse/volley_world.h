@@ -42,7 +42,7 @@ struct world_side {
     struct wend_nat_model model;
     struct wend_volley volley;
     struct wend_volley_limits limits;
-    struct wend_address ip;
+    struct wend_address ip, inside;
     struct world_slot slots[WORLD_SLOTS]; // mappings by inside, by outside; permissions; thefts
     struct world_map maps[WORLD_MAPS];
     uint32_t map_count;
@@ -58,7 +58,13 @@ struct world_side {
     uint32_t probe_count;
 };
 
-enum world_event_kind { WORLD_START = 1, WORLD_MESSAGE, WORLD_DATAGRAM, WORLD_SAMPLE };
+enum world_event_kind {
+    WORLD_START = 1,
+    WORLD_MESSAGE,
+    WORLD_DATAGRAM,
+    WORLD_SAMPLE,
+    WORLD_INSIDE_HIT
+};
 
 struct world_event {
     wend_instant at;
@@ -238,6 +244,8 @@ static inline bool world_in(struct world_side *s, uint16_t source, uint16_t dest
 {
     const struct world_nat *n = &s->nat;
     const bool by_port = n->filtering == WEND_NAT_ADDRESS_AND_PORT_DEPENDENT;
+    if (n->same_nat)
+        return false; // no hairpin
     const bool any = n->filtering == WEND_NAT_NONE || n->filtering == WEND_NAT_ENDPOINT_INDEPENDENT;
     uint32_t index;
 
@@ -344,6 +352,12 @@ static inline void world_send(struct world *w, uint8_t from, const struct wend_v
         s->asked++;
     else
         s->sent++;
+    if (remote == 0 && s->nat.same_nat && !wend_address_same_ip(&d->remote, &s->ip)) {
+        struct world_event *e = world_later(w, w->now + WEND_MS(1), WORLD_INSIDE_HIT, 1 - from);
+        assert_true(wend_address_equal(&d->remote, &w->sides[1 - from].inside));
+        e->datagram = *d;
+        return;
+    }
     if (d->kind == WEND_VOLLEY_PROBE)
         world_note_probe(w, s);
     const uint16_t source = world_out(w, s, d->socket, remote, to_port);
@@ -418,7 +432,7 @@ static inline void world_estimate_block(struct world *w, struct world_side *s)
         least = port < least ? port : least;
         most = port > most ? port : most;
     }
-    const uint32_t more = (most - least) / 7;
+    const uint32_t more = (most - least) / 5;
     m->low = (struct wend_nat_estimate){least > more ? least - more : 1, least, least};
     m->high = (struct wend_nat_estimate){most, most, most + more > 65535 ? 65535 : most + more};
 }
@@ -470,6 +484,7 @@ static inline void world_start(struct world *w, uint8_t side)
                                       .own = &s->model,
                                       .peer = &peer->model,
                                       .attested = peer->model.public,
+                                      .inside = peer->inside,
                                       .rtt = 2 * WORLD_ONE_WAY,
                                       .ttl = 4};
     for (size_t i = 0; i < sizeof setup.key; i++)
@@ -503,10 +518,14 @@ static inline void world_begin(struct world *w, const struct world_nat *a,
             s->nat.high = 65535;
         }
         s->ip = wend_address_ipv4(0xcb007101U + (uint32_t)i * 256, 0);
+        if (s->nat.same_nat)
+            s->ip = wend_address_ipv4(0xcb007101U, 0);
         s->newest = (uint16_t)(s->nat.low + world_below(w, s->nat.high - s->nat.low + 1U));
         s->local = (uint16_t)(32768 + world_below(w, 20000));
         s->other_at = w->now;
         world_model(w, i);
+        if (s->nat.same_nat)
+            s->inside = wend_address_ipv4(0xc0a8010aU + i, s->ports[0]);
     }
     w->clock = w->now + WORLD_ONE_WAY;
     world_later(w, w->now, WORLD_START, 1 - w->caller);
@@ -551,6 +570,13 @@ static inline void world_handle(struct world *w, const struct world_event *e)
         mapped.port = e->source;
         wend_volley_sampled(&s->volley, e->datagram.server, e->datagram.socket, &mapped, w->now);
     }
+    if (e->kind == WORLD_INSIDE_HIT) {
+        const struct wend_volley_hit hit = {.kind = e->datagram.kind,
+                                            .remote = w->sides[1 - e->to].inside,
+                                            .token = e->datagram.token,
+                                            .echo = e->datagram.echo};
+        wend_volley_hit(&s->volley, &hit, w->now);
+    }
     if (e->kind == WORLD_DATAGRAM && world_in(s, e->source, e->dest, &socket) && s->started) {
         struct wend_volley_hit hit = {.kind = e->datagram.kind,
                                       .socket = socket,
@@ -587,8 +613,10 @@ static inline bool world_carries(struct world *w, uint8_t from)
 {
     struct world_side *s = &w->sides[from], *peer = &w->sides[1 - from];
     uint16_t socket;
-    const uint16_t source = world_out(w, s, s->won_socket, 0, s->won_remote.port);
 
+    if (wend_address_equal(&s->won_remote, &peer->inside))
+        return s->won_socket == 0 && peer->won_socket == 0;
+    const uint16_t source = world_out(w, s, s->won_socket, 0, s->won_remote.port);
     return world_in(peer, source, s->won_remote.port, &socket) && socket == peer->won_socket;
 }
 
