@@ -71,7 +71,11 @@ static void choose_hidden(struct wend_plan *p, const struct plan_pair *x)
     const int one = find_welcoming(x, PLAN_HIDDEN);
 
     wend_assert(one >= 0); // or is_out_of_reach
-    plan_spread(p, x, one);
+    if (plan_by_address_only(&x->m[0]) && plan_by_address_only(&x->m[1]) &&
+        plan_reach_of(&x->m[0]) == PLAN_HIDDEN && plan_reach_of(&x->m[1]) == PLAN_HIDDEN)
+        plan_mingle(p, x);
+    else
+        plan_spread(p, x, one);
 }
 
 // Neither side is known, both can be foretold.

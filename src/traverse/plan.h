@@ -74,7 +74,7 @@ enum wend_plan_role {
     WEND_ROLE_BRACKET,    // fresh socket: request, opener, request; offers what lies between
     WEND_ROLE_SCAN,       // fresh socket: sample, offer, then `count` steps on GO
     WEND_ROLE_FAN,        // `count` fresh sockets, one opener each, GO
-    WEND_ROLE_RAIN,       // on GO `count` probes at ports drawn from low..high
+    WEND_ROLE_RAIN,       // on GO `count` probes at ports drawn from low..high, from `sockets`
     WEND_ROLE_WINDOW,     // `count` probes around the peer's port, the window moves each round
 };
 
@@ -90,7 +90,8 @@ struct wend_plan_part {
     uint16_t first;     // FAN: so many of them, then a pause, then the others; 0: all at once
     uint16_t low, high; // RAIN: range of the peer's ports
     int32_t step;       // SCAN: how the aim moves, in multiples of the peer's delta
-    wend_duration pace, pause;
+    wend_duration pace;
+    wend_duration pause; // FAN: after `first`; RAIN: pace of the last quarter, 0: the same
 };
 
 struct wend_plan_stage {

@@ -9,6 +9,8 @@
 #define STEP           503  // sockets and probes that find one of all ports in 98 % of cases
 #define STEP_SOCKETS   520  // the same where openers do not count against earlier probes: more
 #define STEP_PROBES    486  // of these, which the second step profits from
+#define TAIL_PROBES    200  // of so few at most the last quarter goes slowly: a hit that is
+#define TAIL_PACE      WEND_MS(20) // under way already should not cost the budget
 #define PORT_LEAST     1024
 #define STEP_WAIT      WEND_MS(50) // until the last probes of the first step had their answers
 #define KNOCKS         4           // probes at one known port, spaced
@@ -214,10 +216,39 @@ void plan_spread(struct wend_plan *p, const struct plan_pair *x, int fan)
     *rain = part(WEND_ROLE_RAIN, 0, (uint16_t)probes);
     rain->low = low;
     rain->high = high;
+    if (probes <= TAIL_PROBES)
+        rain->pause = TAIL_PACE;
     if (sockets > STEP_SOCKETS && probes > STEP)
         step_up(wide, rain, plan_is_steady(prober) && !wide->low_ttl);
-    s->length = sockets * wide->pace + rain->count * rain->pace + WEND_MS(150);
+    s->length = sockets * wide->pace + rain->count * rain->pace + WEND_MS(150) +
+                rain->count / 4 * rain->pause;
     say(p, "one side's ports are drawn at random: many sockets there, as many probes here");
+}
+
+// Both let in the other's whole address: each datagram opens and probes at once, from a socket of
+// its own where the mapping is the address's, so that all pairs count in whatever order they come.
+void plan_mingle(struct wend_plan *p, const struct plan_pair *x)
+{
+    struct wend_plan_stage *s = add(p, WEND_METHOD_SPREAD, 1, 0);
+    uint32_t range = 0, cap = WEND_PLAN_SOCKETS_MAX;
+    uint16_t low[2], high[2];
+
+    for (int i = 0; i < 2; i++) {
+        range_of(&x->m[i], &low[i], &high[i]);
+        cap = mappings_max(&x->m[i], cap);
+        if ((uint32_t)high[i] - low[i] + 1 > range)
+            range = (uint32_t)high[i] - low[i] + 1;
+    }
+    const uint16_t count = (uint16_t)wend_plan_equal_split(range, MISS_PPM, cap);
+    for (int i = 0; i < 2; i++) {
+        const bool by_address = x->m[i].mapping == WEND_NAT_ADDRESS_DEPENDENT;
+        s->parts[i] = part(WEND_ROLE_RAIN, by_address ? count : 0, count);
+        s->parts[i].low = low[1 - i];
+        s->parts[i].high = high[1 - i];
+    }
+    s->together = true;
+    s->length = count * WEND_PLAN_PROBE_PACE + WEND_MS(150);
+    say(p, "both sides' ports are drawn at random: many openers meet on both sides");
 }
 
 void plan_window(struct wend_plan *p, const struct plan_pair *x)

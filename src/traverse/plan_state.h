@@ -40,6 +40,7 @@ void plan_bracket_after(struct wend_plan *p, const struct plan_pair *x, int firs
                         enum wend_plan_role role);
 void plan_scan(struct wend_plan *p);
 void plan_spread(struct wend_plan *p, const struct plan_pair *x, int fan);
+void plan_mingle(struct wend_plan *p, const struct plan_pair *x);
 void plan_window(struct wend_plan *p, const struct plan_pair *x);
 void plan_reported(struct wend_plan *p);
 

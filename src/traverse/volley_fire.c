@@ -154,6 +154,8 @@ static void send_next(struct wend_volley *v)
         if (k == 0)
             draw_range(v);
         port = range_port(run, k);
+        if (volley_part(v)->sockets > 0)
+            socket = (uint16_t)(run->socket + k);
         break;
     case WEND_AIM_WINDOW: port = (uint16_t)(run->base + k); break;
     }
@@ -177,7 +179,8 @@ static bool is_due(const struct wend_volley_run *run, wend_instant now)
 static bool ends_pass(const struct wend_volley_run *run)
 {
     return (run->aim == WEND_AIM_LIST && run->sent % run->len == 0) ||
-           (run->aim == WEND_AIM_FAN && run->sent == run->len);
+           (run->aim == WEND_AIM_FAN && run->sent == run->len) ||
+           (run->aim == WEND_AIM_RANGE && run->gap != 0 && run->sent >= run->count * 3 / 4);
 }
 
 void volley_fire(struct wend_volley *v, wend_instant now)

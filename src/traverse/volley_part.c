@@ -226,6 +226,8 @@ static void work_rain(struct wend_volley *v)
     v->acted = true;
     v->run = (struct wend_volley_run){
         .aim = WEND_AIM_RANGE,
+        .socket = own_socket(v),
+        .gap = part->pause,
         .low = part->low,
         .high = part->high,
         .count = part->count,
