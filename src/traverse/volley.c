@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define START_GRACE WEND_S(1) // the peer may have the models later than we
-
 // --- ends ---
 
 static void give_back(struct wend_volley *v)
@@ -152,7 +150,7 @@ int wend_volley_start(struct wend_volley *v, const struct wend_volley_setup *set
         .ttl = setup->ttl,
         .limits = limits,
         .socket_next = 1,
-        .heard_at = now + START_GRACE,
+        .heard_at = now + 2 * setup->rtt, // the peer may have the models later than we
         .taken_since = now,
     };
     memcpy(v->key, setup->key, sizeof v->key);

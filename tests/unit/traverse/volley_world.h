@@ -26,6 +26,8 @@ struct world_nat {
     uint32_t rate;            // other mappings a second
     uint32_t taken_percent;   // of preserved ports
     bool mapped, udp_blocked, pooled, same_nat, hairpin;
+    bool one_server;  // the second discovery server is silent
+    bool not_studied; // its model has no classes
 };
 
 struct world_slot {
@@ -361,7 +363,8 @@ static inline void world_send(struct world *w, uint8_t from, const struct wend_v
     if (d->kind == WEND_VOLLEY_PROBE)
         world_note_probe(w, s);
     const uint16_t source = world_out(w, s, d->socket, remote, to_port);
-    if (world_loses(w) || (remote == 0 && d->ttl != 0) || s->nat.udp_blocked)
+    if (world_loses(w) || (remote == 0 && d->ttl != 0) || s->nat.udp_blocked ||
+        (remote == 2 && s->nat.one_server))
         return;
     struct world_event *e;
     if (remote != 0) {
@@ -460,6 +463,10 @@ static inline void world_model(struct world *w, uint8_t side)
     };
     if (s->nat.allocation == WEND_NAT_BLOCK && !s->nat.bounds_known)
         world_estimate_block(w, s);
+    if (s->nat.not_studied) {
+        m->mapping = m->filtering = WEND_NAT_UNKNOWN;
+        m->allocation = WEND_NAT_ALLOCATION_UNKNOWN;
+    }
     s->ports[0] = s->local++;
     m->public.port = world_out(w, s, 0, 1, 3478);
     m->newest_port = m->public.port;
