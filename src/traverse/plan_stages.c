@@ -172,16 +172,17 @@ static void split(const struct plan_pair *x, int fan, uint32_t range, uint32_t *
     const struct wend_nat_model *prober = &x->m[1 - fan];
     const bool one_mapping =
         plan_is_steady(prober) || prober->mapping == WEND_NAT_ADDRESS_DEPENDENT;
-    const uint32_t probes_max =
+    const uint32_t longest =
         one_mapping ? WEND_PLAN_PROBES_MAX : mappings_max(prober, WEND_PLAN_PROBES_MAX);
-    const uint32_t sockets_max = mappings_max(&x->m[fan], WEND_PLAN_SOCKETS_MAX);
-    const uint32_t cap = sockets_max < probes_max ? sockets_max : probes_max;
-    uint32_t sockets = wend_plan_equal_split(range, MISS_PPM, cap), probes = sockets;
+    const uint32_t widest = mappings_max(&x->m[fan], WEND_PLAN_SOCKETS_MAX);
+    const uint32_t cap = widest < longest ? widest : longest;
+    const uint32_t least = wend_plan_equal_split(range, MISS_PPM, cap);
+    uint32_t sockets = least, probes = least;
 
-    if (sockets == cap && sockets_max > cap)
-        sockets = wend_plan_probes_for(range, probes, MISS_PPM, sockets_max);
-    else if (sockets == cap && probes_max > cap)
-        probes = wend_plan_probes_for(range, sockets, MISS_PPM, probes_max);
+    if (sockets == cap && widest > cap)
+        sockets = wend_plan_probes_for(range, least, MISS_PPM, widest);
+    else if (sockets == cap && longest > cap)
+        probes = wend_plan_probes_for(range, least, MISS_PPM, longest);
     *ret_sockets = sockets;
     *ret_probes = probes;
 }
