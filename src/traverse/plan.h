@@ -87,7 +87,7 @@ struct wend_plan_part {
     bool inside;        // PROBE: the peer's inside address (same NAT)
     uint16_t sockets;   // fresh ones
     uint16_t count;     // datagrams of the role in one round, answers apart
-    uint16_t first;     // FAN: so many of them, then a pause, then the others; 0: all at once
+    uint16_t first;     // FAN, RAIN: so many of them, then a pause, the others; 0: no pause
     uint16_t low, high; // RAIN: range of the peer's ports
     int32_t step;       // SCAN: how the aim moves, in multiples of the peer's delta
     wend_duration pace;

@@ -195,6 +195,7 @@ static void step_up(struct wend_plan_part *fan, struct wend_plan_part *rain, boo
     const uint16_t probes = both_orders ? STEP : STEP_PROBES;
 
     fan->first = both_orders ? STEP : STEP_SOCKETS;
+    rain->first = probes;
     fan->pause = probes * WEND_PLAN_PROBE_PACE + STEP_WAIT;
     if (!both_orders && rain->count >= WEND_PLAN_SOCKETS_MAX - 10)
         rain->count = WEND_PLAN_PROBES_MAX;
@@ -244,6 +245,7 @@ void plan_mingle(struct wend_plan *p, const struct plan_pair *x)
     for (int i = 0; i < 2; i++) {
         const bool by_address = x->m[i].mapping == WEND_NAT_ADDRESS_DEPENDENT;
         s->parts[i] = part(WEND_ROLE_RAIN, by_address ? count : 0, count);
+        s->parts[i].first = count > STEP ? STEP : 0;
         s->parts[i].low = low[1 - i];
         s->parts[i].high = high[1 - i];
     }

@@ -176,11 +176,24 @@ static bool is_due(const struct wend_volley_run *run, wend_instant now)
     return run->aim != WEND_AIM_NONE && run->sent < run->count && run->next_at <= now;
 }
 
-static bool ends_pass(const struct wend_volley_run *run)
+// How long after the datagram that has just gone the next one goes.
+static wend_duration wait_after(const struct wend_volley *v)
 {
-    return (run->aim == WEND_AIM_LIST && run->sent % run->len == 0) ||
-           (run->aim == WEND_AIM_FAN && run->sent == run->len) ||
-           (run->aim == WEND_AIM_RANGE && run->gap != 0 && run->sent >= run->count * 3 / 4);
+    const struct wend_volley_run *run = &v->run;
+    const struct wend_plan_part *part = volley_part(v);
+
+    switch (run->aim) {
+    case WEND_AIM_LIST: return run->sent % run->len == 0 ? run->gap : run->pace;
+    case WEND_AIM_FAN: return run->sent == run->len ? run->gap : run->pace;
+    case WEND_AIM_RANGE:
+        if (part->first != 0 && run->sent == part->first)
+            return v->rtt; // the answers to the first step, before more is spent
+        return run->gap != 0 && run->sent >= run->count * 3 / 4 ? run->gap : run->pace;
+    case WEND_AIM_NONE:
+    case WEND_AIM_STEP:
+    case WEND_AIM_WINDOW: break;
+    }
+    return run->pace;
 }
 
 void volley_fire(struct wend_volley *v, wend_instant now)
@@ -194,7 +207,7 @@ void volley_fire(struct wend_volley *v, wend_instant now)
         if (limited && !wend_volley_limits_probe(v->limits, now, &run->next_at))
             return;
         send_next(v);
-        run->next_at += ends_pass(run) ? run->gap : run->pace;
+        run->next_at += wait_after(v);
     }
     if (run->next_at < now - WEND_MS(50))
         run->next_at = now; // the caller slept: what was missed is not made up for in one burst
