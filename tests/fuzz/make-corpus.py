@@ -227,6 +227,21 @@ def text():
     return {name: line.encode() for name, line in lines.items()}
 
 
+def volley():
+    def message(kind, body=b"", stage=0):
+        return bytes([kind, stage, 1, 0]) + struct.pack(">I", 7) + body
+
+    ipv4 = bytes.fromhex("04001122cb007109")
+    ipv6 = bytes.fromhex("0600112220010db8") + bytes(11) + b"\x01"
+    return {
+        "offer": message(1, bytes(4) + ipv4 + b"\x33\x44"),
+        "offer_ipv6": message(1, bytes(4) + ipv6 + b"\x33\x44", 2),
+        "go": message(2, struct.pack(">I", 50000)), "still": message(3),
+        "hit": message(4, bytes(range(8))), "aim": message(5, b"\x9c\x40"),
+        "stop": message(6, b"\0\1not wanted"), "stop_bare": message(6, b"\0\0"),
+    }
+
+
 def endpoints():
     # Verbs of fuzz_endpoints.c: name, side, argument.
     numbers = {"start": 0, "take": 1, "seal": 2, "deliver": 3, "touch": 4, "pass": 5, "expire": 6,
@@ -392,7 +407,7 @@ def main():
         sys.exit("usage: make-corpus.py [--check]")
     wrong = []
     for target in (canary, control, demux, endpoints, frame, host, node, offload, record, resolver,
-                   session, stun, text):
+                   session, stun, text, volley):
         folder = HERE / "corpus" / target.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, seed in target().items():
