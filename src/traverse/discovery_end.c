@@ -44,8 +44,18 @@ static const struct wend_discovery_transaction *find(const struct wend_discovery
     return NULL;
 }
 
+// Does the server say that it can answer from elsewhere?
+static bool can_change(const struct wend_discovery *d)
+{
+    for (uint8_t i = 0; i < d->transaction_count; i++)
+        if (d->transactions[i].told_other && has_answer(d, &d->transactions[i]) &&
+            wend_address_equal(&d->transactions[i].to, &d->server))
+            return true;
+    return false;
+}
+
 // What came shows how much is let in. That nothing came means something only if the server would
-// have answered from elsewhere, which it says by OTHER-ADDRESS, and if its plain answer arrived.
+// have answered from elsewhere, and if something else did arrive on that socket.
 static enum wend_nat_dependence filtering_of(const struct wend_discovery *d, bool translates)
 {
     const struct wend_discovery_transaction *plain =
@@ -57,10 +67,12 @@ static enum wend_nat_dependence filtering_of(const struct wend_discovery *d, boo
 
     if (d->from_other_address)
         return translates ? WEND_NAT_ENDPOINT_INDEPENDENT : WEND_NAT_NONE;
-    if (plain == NULL || both == NULL || port == NULL || !has_answer(d, plain) ||
-        !plain->told_other || both->refused || port->refused)
+    if (plain == NULL || both == NULL || port == NULL || both->refused || port->refused ||
+        !can_change(d))
         return WEND_NAT_UNKNOWN;
-    return d->from_other_port ? WEND_NAT_ADDRESS_DEPENDENT : WEND_NAT_ADDRESS_AND_PORT_DEPENDENT;
+    if (d->from_other_port)
+        return WEND_NAT_ADDRESS_DEPENDENT;
+    return has_answer(d, plain) ? WEND_NAT_ADDRESS_AND_PORT_DEPENDENT : WEND_NAT_UNKNOWN;
 }
 
 // A datagram to our own outside address leaves by a mapping of its own where mappings depend on the

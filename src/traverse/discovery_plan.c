@@ -6,6 +6,7 @@
 #include "traverse/discovery_state.h"
 #include "traverse/nat_births.h"
 #include "traverse/nat_classify.h"
+#include "traverse/nat_sequence.h"
 
 #define OTHER_MAX 2 // transactions that doubt may add, beside the hairpin's
 
@@ -106,8 +107,6 @@ static void add_for_preserving(struct wend_discovery *d, const struct wend_nat_m
         ask(d, WEND_DISCOVERY_PLAIN, 0, &d->other_port);
         return;
     }
-    if (m->allocation == WEND_NAT_ALLOCATION_UNKNOWN && !is_preserved(d, 0))
-        left -= ask(d, WEND_DISCOVERY_PLAIN, 0, &d->other_server);
     for (uint8_t socket = 2; socket < WEND_DISCOVERY_FILTERED && left > 0; socket++)
         if (is_preserved(d, socket))
             left -= ask(d, WEND_DISCOVERY_PLAIN, socket, &d->other_server);
@@ -122,22 +121,57 @@ static bool keeps_ports(const struct wend_discovery *d)
     return kept >= 2;
 }
 
-// Equal answers to two destinations are chance where a NAT draws from few ports and one port may
-// serve several destinations: ask again from a socket of its own.
-static void add_for_others(struct wend_discovery *d, const struct wend_nat_model *m)
+// The destination from which a second fresh socket's answer settles how mappings depend on it: what
+// socket 1 lacks an answer from, or what may have given it an equal port by chance, as happens
+// where a NAT draws from few ports and one port may serve several destinations. NULL: settled.
+static const struct wend_address *doubtful(const struct wend_discovery *d,
+                                           const struct wend_nat_model *m, bool counts)
 {
-    if (answer_to(d, 1, &d->server) == NULL && answer_to(d, 1, &d->other_server) != NULL) {
-        ask(d, WEND_DISCOVERY_PLAIN, 0, &d->other_server);
-        ask(d, WEND_DISCOVERY_PLAIN, 5, &d->other_server);
-        return;
+    const bool near = m->allocation != WEND_NAT_RANDOM && !counts;
+    const bool port_known =
+        answer_to(d, 1, &d->server) != NULL && answer_to(d, 1, &d->other_port) != NULL;
+
+    switch (m->mapping) {
+    case WEND_NAT_UNKNOWN: return port_known ? &d->other_server : &d->other_port;
+    case WEND_NAT_ADDRESS_DEPENDENT: return near ? &d->other_port : NULL;
+    case WEND_NAT_ENDPOINT_INDEPENDENT: return near ? &d->other_server : NULL;
+    case WEND_NAT_NONE:
+    case WEND_NAT_ADDRESS_AND_PORT_DEPENDENT: break;
     }
-    ask(d, WEND_DISCOVERY_PLAIN, 5, &d->server);
-    if (m->mapping == WEND_NAT_ADDRESS_DEPENDENT)
-        ask(d, WEND_DISCOVERY_PLAIN, 2, &d->other_port);
-    else if (m->mapping == WEND_NAT_UNKNOWN)
-        ask(d, WEND_DISCOVERY_PLAIN, 2, &d->other_server);
+    return NULL;
+}
+
+static void add_for_others(struct wend_discovery *d, const struct wend_nat_samples *s,
+                           const struct wend_nat_model *m)
+{
+    struct wend_nat_births births;
+
+    wend_nat_births_of(s, d->asked, m->mapping, &births);
+    const bool counts = wend_nat_sequence_of(&births, WEND_NAT_ODDS_LIKELY).delta != 0;
+    const struct wend_address *doubt = doubtful(d, m, counts);
+    const bool silent =
+        answer_to(d, 1, &d->server) == NULL && answer_to(d, 1, &d->other_server) != NULL;
+
+    ask(d, WEND_DISCOVERY_PLAIN, 5, silent ? &d->other_server : &d->server);
+    if (doubt == NULL)
+        ask(d, WEND_DISCOVERY_PLAIN, 6, &d->server);
+    else if (doubt->family != WEND_FAMILY_NONE)
+        ask(d, WEND_DISCOVERY_PLAIN, 2, doubt);
     else
         ask(d, WEND_DISCOVERY_PLAIN, 6, &d->server);
+}
+
+// To itself; or, if its outside address is not known yet, the other server for it.
+static void ask_main_socket(struct wend_discovery *d)
+{
+    const struct wend_discovery_transaction *t = answer_to(d, 0, &d->server);
+
+    if (t != NULL) {
+        const struct wend_address self = t->outside;
+        ask(d, WEND_DISCOVERY_HAIRPIN, 0, &self);
+    } else {
+        ask(d, WEND_DISCOVERY_PLAIN, 0, &d->other_server);
+    }
 }
 
 void wend_discovery_plan_second(struct wend_discovery *d, wend_instant now)
@@ -155,11 +189,7 @@ void wend_discovery_plan_second(struct wend_discovery *d, wend_instant now)
     } else if (keeps_ports(d)) {
         add_for_preserving(d, &m);
     } else {
-        add_for_others(d, &m);
+        add_for_others(d, &samples, &m);
     }
-    const struct wend_discovery_transaction *main_one = answer_to(d, 0, &d->server);
-    if (main_one != NULL) {
-        const struct wend_address self = main_one->outside;
-        ask(d, WEND_DISCOVERY_HAIRPIN, 0, &self);
-    }
+    ask_main_socket(d);
 }

@@ -101,35 +101,48 @@ static uint32_t answered_count(const struct wend_nat_births *b)
     return count;
 }
 
-// How the ports of `mappings` that were not preserved are drawn, if they are. Near each other they
-// stand for a block only when there were births enough to find a sequence.
-static enum wend_nat_allocation drawn_kind(const struct answers *mappings, bool preserves,
-                                           uint32_t births)
+// The ports of `mappings`, those that were preserved left out if `preserves`.
+struct ports {
+    uint16_t least, greatest;
+    uint32_t count, leaps; // leaps: how often one is far from the one before
+};
+
+static struct ports ports_of(const struct answers *mappings, bool preserves)
 {
-    uint16_t least = UINT16_MAX;
-    uint16_t greatest = 0;
-    uint32_t count = 0;
+    struct ports p = {.least = UINT16_MAX};
+    int32_t last = 0;
 
     for (uint32_t i = 0; i < mappings->count; i++) {
         const uint16_t port = mappings->at[i]->outside.port;
         if (preserves && is_preserved(mappings->at[i]))
             continue;
-        least = port < least ? port : least;
-        greatest = port > greatest ? port : greatest;
-        count++;
+        const int32_t gap = port > last ? port - last : last - port;
+        p.leaps += p.count > 0 && gap >= WEND_NAT_BLOCK_MAX;
+        p.least = port < p.least ? port : p.least;
+        p.greatest = port > p.greatest ? port : p.greatest;
+        p.count++;
+        last = port;
     }
-    if (count < 3)
+    return p;
+}
+
+// How they are drawn, if they are. With few births a sequence may have been missed: then ports near
+// to each other say nothing, and one leap may be a counter that began anew.
+static enum wend_nat_allocation drawn_kind(const struct answers *mappings, bool preserves,
+                                           uint32_t births)
+{
+    const struct ports p = ports_of(mappings, preserves);
+
+    if (p.count < 3 || (births < 5 && p.leaps < 2))
         return WEND_NAT_ALLOCATION_UNKNOWN;
-    if (greatest - least >= WEND_NAT_BLOCK_MAX)
-        return WEND_NAT_RANDOM;
-    return births >= 5 ? WEND_NAT_BLOCK : WEND_NAT_ALLOCATION_UNKNOWN;
+    return p.greatest - p.least >= WEND_NAT_BLOCK_MAX ? WEND_NAT_RANDOM : WEND_NAT_BLOCK;
 }
 
 static enum wend_nat_allocation kind_of(const struct wend_nat_births *b,
                                         const struct answers *mappings, bool preserves,
                                         struct wend_nat_model *m)
 {
-    const struct wend_nat_sequence q = wend_nat_sequence_of(b);
+    const struct wend_nat_sequence q = wend_nat_sequence_of(b, WEND_NAT_ODDS_CLEAR);
 
     if (q.delta == 0)
         return drawn_kind(mappings, preserves, answered_count(b));
@@ -181,10 +194,11 @@ static enum wend_nat_allocation preserving_kind(const struct answers *a,
             break;
         }
     }
-    const bool elsewhere = same[1] + other[1] > 0;
-    if (same[elsewhere] == other[elsewhere])
+    if (same[1] + other[1] == 0)
+        return other[0] > same[0] ? WEND_NAT_SECOND_PRIORITY : WEND_NAT_ALLOCATION_UNKNOWN;
+    if (same[1] == other[1])
         return WEND_NAT_ALLOCATION_UNKNOWN;
-    return other[elsewhere] > same[elsewhere] ? WEND_NAT_SECOND_PRIORITY : WEND_NAT_PRESERVING;
+    return other[1] > same[1] ? WEND_NAT_SECOND_PRIORITY : WEND_NAT_PRESERVING;
 }
 
 static void drop_preserved(struct wend_nat_births *b)

@@ -5,7 +5,7 @@
 
 #define WEIGHED_MAX 16
 #define DELTA_MAX   32767
-#define CLEAR       3000.0 // how much more probable
+#define SWAPPED_MAX 16
 
 struct step {
     uint16_t from, to;
@@ -77,25 +77,31 @@ static double power(double base, uint32_t exponent)
     return value;
 }
 
-// Drawn: from a block of 64, 128 … 65,536 ports, each size as likely as the others.
+// Drawn: from a block of 64, 128 … 65,536 ports; the smallest are rare.
 static double probability_drawn(const struct row *r)
 {
     double sum = 0;
 
-    for (uint32_t size = 64; size <= 65536; size *= 2)
+    for (uint32_t size = 64; size <= 65536; size *= 2) {
+        const double usual = size == 64 ? 0.02 : size == 128 ? 0.08 : 0.1;
         if (size > r->spread)
-            sum += power(1.0 / size, r->count) / 11;
+            sum += usual * power(1.0 / size, r->count);
+    }
     return sum;
 }
 
-// Before anything was seen, deltas of one and two are the likeliest, then small ones.
-static double probability_delta(int32_t delta)
+// Before anything was seen, deltas of one and two are the likeliest, then small ones. A counter in
+// the other byte order counts by ones; with a great delta it would be mistaken for a plain one.
+static double probability_delta(const struct wend_nat_sequence *q)
 {
-    const int32_t size = delta < 0 ? -delta : delta;
+    const int32_t size = q->delta < 0 ? -q->delta : q->delta;
+    double p = 0.018 / size;
 
-    if (size == 1)
-        return 0.2;
-    return size == 2 ? 0.05 : 0.018 / size;
+    if (size <= 2)
+        p = size == 1 ? 0.2 : 0.05;
+    if (!q->byte_swapped)
+        return p;
+    return size <= SWAPPED_MAX ? 0.1 * p : 0;
 }
 
 static double probability_steps(uint32_t steps, const struct step *s)
@@ -112,7 +118,7 @@ static double probability_steps(uint32_t steps, const struct step *s)
 
 static double probability_counted(const struct row *r, const struct wend_nat_sequence *q)
 {
-    double p = probability_delta(q->delta) * (q->byte_swapped ? 0.1 : 1);
+    double p = probability_delta(q);
 
     for (uint32_t i = 0; i < r->count; i++) {
         const struct step *s = &r->steps[i];
@@ -122,7 +128,7 @@ static double probability_counted(const struct row *r, const struct wend_nat_seq
             continue;
         }
         const bool back = (gap_of(s, q->byte_swapped) < 0) != (q->delta < 0);
-        p *= (s->tight ? 0.004 : 0.2) * (back ? 1 : 0.02) / (r->spread + 1.0);
+        p *= (!s->tight ? 0.2 : back ? 0.004 : 0.0001) / (r->spread + 1.0);
     }
     return p;
 }
@@ -150,9 +156,9 @@ static void try_deltas(const struct row *r, bool swapped, struct finding *f)
     }
 }
 
-struct wend_nat_sequence wend_nat_sequence_of(const struct wend_nat_births *b)
+struct wend_nat_sequence wend_nat_sequence_of(const struct wend_nat_births *b, double odds)
 {
-    struct finding f = {.odds = CLEAR};
+    struct finding f = {.odds = odds};
     struct row r;
 
     for (int sure_only = 0; sure_only <= 1; sure_only++) {

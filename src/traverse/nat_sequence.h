@@ -5,9 +5,9 @@
 // counting NAT goes on by delta for each new mapping of any of its users, so the steps between
 // ports asked for back to back are mostly one delta, now and then some more, and further apart in
 // time any number of them; rarely the counter begins anew at the end of its range. The drawing NAT
-// takes them from a block of 64 to 65,536 ports. Counted is said only when it is 3,000 times as
-// probable. Both are tried also with the ports' bytes swapped: a counter kept in the other byte
-// order goes +256 with carry, modulo 65,536 (nftables' `numgen inc` does).
+// takes them from a block of 64 to 65,536 ports. Both are tried also with the ports' bytes swapped:
+// a counter kept in the other byte order goes +256 with carry, modulo 65,536 (nftables' `numgen
+// inc` does).
 #ifndef WEND_TRAVERSE_NAT_SEQUENCE_H
 #define WEND_TRAVERSE_NAT_SEQUENCE_H
 
@@ -20,8 +20,12 @@ struct wend_nat_sequence {
     bool byte_swapped;
 };
 
-// The sequence that the answered ones of `b` stand in, or delta 0.
-struct wend_nat_sequence wend_nat_sequence_of(const struct wend_nat_births *b);
+#define WEND_NAT_ODDS_CLEAR  5000.0 // counted rather than drawn: say so
+#define WEND_NAT_ODDS_LIKELY 10.0   // worth another look
+
+// The sequence that the answered ones of `b` most probably stand in; delta 0 if none is more than
+// `odds` times as probable as that they were drawn.
+struct wend_nat_sequence wend_nat_sequence_of(const struct wend_nat_births *b, double odds);
 
 // How many deltas the counter went from one port to the other; 0: it did not come that way, or
 // began anew in between.

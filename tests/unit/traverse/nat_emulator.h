@@ -132,6 +132,8 @@ static bool emulator_in_use(const struct emulator *e, const struct wend_address 
 static uint16_t emulator_next(struct emulator *e, wend_instant now)
 {
     emulator_let_others(e, now);
+    if (e->kind.low + e->counter == 0) // no port at all
+        emulator_count(e);
     const uint16_t port = (uint16_t)(e->kind.low + e->counter);
     emulator_count(e);
     return e->kind.swapped ? (uint16_t)(port << 8 | port >> 8) : port;
@@ -226,11 +228,25 @@ static bool emulator_lets_in(const struct emulator *e, const struct emulator_ent
     return false;
 }
 
-// A datagram on its way in. Returns the inside address, or NULL: nobody gets it.
+static bool emulator_was_sent_to(const struct emulator_entry *entry,
+                                 const struct wend_address *from)
+{
+    for (uint32_t i = 0; i < entry->let_in_count; i++)
+        if (wend_address_equal(&entry->let_in[i], from))
+            return true;
+    return false;
+}
+
+// A datagram on its way in, to whom it answers if several share the port. Returns the inside
+// address, or NULL: nobody gets it.
 static const struct wend_address *emulator_in(const struct emulator *e,
                                               const struct wend_address *from,
                                               const struct wend_address *outside)
 {
+    for (uint32_t i = 0; i < e->entry_count; i++)
+        if (wend_address_equal(&e->entries[i].outside, outside) &&
+            emulator_was_sent_to(&e->entries[i], from))
+            return &e->entries[i].inside;
     for (uint32_t i = 0; i < e->entry_count; i++)
         if (wend_address_equal(&e->entries[i].outside, outside) &&
             emulator_lets_in(e, &e->entries[i], from))
