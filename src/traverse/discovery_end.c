@@ -147,6 +147,7 @@ static void set_serial(struct wend_discovery *d, const struct wend_nat_model *be
 void wend_discovery_sharpen(struct wend_discovery *d, const struct wend_nat_model *before,
                             wend_instant now)
 {
+    wend_nat_classify_more(&d->samples, &d->model);
     wend_nat_estimate(&d->samples, now, &d->model);
     find_newest(&d->samples, &d->model);
     set_serial(d, before);
@@ -154,9 +155,10 @@ void wend_discovery_sharpen(struct wend_discovery *d, const struct wend_nat_mode
 
 void wend_discovery_conclude(struct wend_discovery *d, wend_instant now)
 {
-    const struct wend_nat_model before = d->model;
+    struct wend_nat_model before;
     struct wend_nat_model *m = &d->model;
 
+    memcpy(&before, m, sizeof before); // whole, to be compared as bytes
     memset(m, 0, sizeof *m);
     m->mapped = before.mapped; // another machine's word
     m->lifetime_s = before.lifetime_s;

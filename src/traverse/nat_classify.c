@@ -258,3 +258,15 @@ bool wend_nat_classify(const struct wend_nat_samples *s, wend_instant since,
     set_allocation(&answers, &mappings, &births, m);
     return true;
 }
+
+void wend_nat_classify_more(const struct wend_nat_samples *s, struct wend_nat_model *m)
+{
+    struct answers mappings;
+
+    if (m->translates != WEND_NAT_YES)
+        return;
+    answers_of(s, INT64_MIN, &mappings);
+    keep_mappings(&mappings);
+    m->paired = is_paired(&mappings);
+    m->parity = keeps_parity(&mappings);
+}

@@ -28,4 +28,7 @@
 bool wend_nat_classify(const struct wend_nat_samples *s, wend_instant since,
                        struct wend_nat_model *m);
 
+// Sets paired and parity of a model with a NAT (translates YES) from all samples kept.
+void wend_nat_classify_more(const struct wend_nat_samples *s, struct wend_nat_model *m);
+
 #endif
