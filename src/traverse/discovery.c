@@ -318,11 +318,10 @@ int wend_discovery_receive(struct wend_discovery *d, uint8_t socket, const struc
 void wend_discovery_add(struct wend_discovery *d, const struct wend_nat_sample *sample,
                         wend_instant now)
 {
-    struct wend_nat_model before;
+    const struct wend_nat_model before = d->model;
 
-    if (d->model.serial == 0)
+    if (before.serial == 0)
         return;
-    memcpy(&before, &d->model, sizeof before); // whole, to be compared as bytes
     wend_nat_samples_add(&d->samples, sample);
     wend_nat_samples_age(&d->samples, now);
     wend_discovery_sharpen(d, &before, now);

@@ -135,10 +135,25 @@ static bool is_same_nat(const struct wend_nat_model *a, const struct wend_nat_mo
            a->byte_swapped == b->byte_swapped && wend_address_same_ip(&a->public, &b->public);
 }
 
+static bool are_equal(const struct wend_nat_estimate *a, const struct wend_nat_estimate *b)
+{
+    return a->least == b->least && a->likely == b->likely && a->most == b->most;
+}
+
+static bool is_same_model(const struct wend_nat_model *a, const struct wend_nat_model *b)
+{
+    return is_same_nat(a, b) && a->filtering == b->filtering && a->udp == b->udp &&
+           a->hairpin == b->hairpin && a->parity == b->parity && a->paired == b->paired &&
+           a->translates == b->translates && are_equal(&a->rate, &b->rate) &&
+           are_equal(&a->low, &b->low) && are_equal(&a->high, &b->high) &&
+           wend_address_equal(&a->public, &b->public) && a->newest_port == b->newest_port &&
+           a->newest_at == b->newest_at;
+}
+
 static void set_serial(struct wend_discovery *d, const struct wend_nat_model *before)
 {
     d->model.serial = before->serial;
-    if (before->serial != 0 && memcmp(&d->model, before, sizeof d->model) == 0)
+    if (before->serial != 0 && is_same_model(&d->model, before))
         return;
     d->last_serial = before->serial > d->last_serial ? before->serial : d->last_serial;
     d->model.serial = ++d->last_serial;
@@ -155,10 +170,9 @@ void wend_discovery_sharpen(struct wend_discovery *d, const struct wend_nat_mode
 
 void wend_discovery_conclude(struct wend_discovery *d, wend_instant now)
 {
-    struct wend_nat_model before;
+    const struct wend_nat_model before = d->model;
     struct wend_nat_model *m = &d->model;
 
-    memcpy(&before, m, sizeof before); // whole, to be compared as bytes
     memset(m, 0, sizeof *m);
     m->mapped = before.mapped; // another machine's word
     m->lifetime_s = before.lifetime_s;

@@ -91,7 +91,7 @@ static void write_classes(struct wend_writer *w, const struct wend_nat_told *m)
     wend_write_u8(w, (uint8_t)(m->mapping << 4 | m->filtering));
     wend_write_u8(w, (uint8_t)(m->allocation << 4 | m->fallback));
     wend_write_u8(w, (uint8_t)(m->udp << 6 | m->hairpin << 4 | m->parity << 2 | m->paired));
-    wend_write_u8(w, (uint8_t)(m->translates << 6 | m->byte_swapped << 5 |
+    wend_write_u8(w, (uint8_t)((unsigned)m->translates << 6 | (m->byte_swapped ? 0x20U : 0U) |
                                (unsigned)kind_of(&m->public) << 2 | (unsigned)kind_of_mapped(m)));
     wend_write_u16(w, (uint16_t)m->delta);
     wend_write_u16(w, m->newest_port);

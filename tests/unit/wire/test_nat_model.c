@@ -43,6 +43,20 @@ static int begin(void **state)
     return 0;
 }
 
+// By their fields: padding has no value.
+static void expect_same(const struct wend_nat_told *a, const struct wend_nat_told *b)
+{
+    assert_int_equal(a->serial, b->serial);
+    assert_memory_equal(&a->mapping, &b->mapping, 9); // up to translates
+    assert_int_equal(a->byte_swapped, b->byte_swapped);
+    assert_int_equal(a->delta, b->delta);
+    assert_int_equal(a->newest_port, b->newest_port);
+    assert_int_equal(a->newest_age_ms, b->newest_age_ms);
+    assert_true(wend_address_equal(&a->public, &b->public));
+    assert_true(wend_address_equal(&a->mapped, &b->mapped));
+    assert_memory_equal(a->estimates, b->estimates, sizeof a->estimates);
+}
+
 static void test_bytes_both_ways(void **state)
 {
     uint8_t bytes[WEND_NAT_MODEL_LEN_MAX];
@@ -52,7 +66,7 @@ static void test_bytes_both_ways(void **state)
     assert_int_equal(wend_nat_told_write(bytes, &model), sizeof sequential);
     assert_memory_equal(bytes, sequential, sizeof sequential);
     assert_int_equal(wend_nat_told_read(WEND_BYTES(sequential), &back), 0);
-    assert_memory_equal(&back, &model, sizeof model);
+    expect_same(&back, &model);
 }
 
 static void test_least_and_greatest(void **state)
@@ -65,14 +79,14 @@ static void test_least_and_greatest(void **state)
     assert_int_equal(wend_nat_told_write(bytes, &least), WEND_NAT_MODEL_LEN_MIN);
     assert_int_equal(wend_nat_told_read((struct wend_bytes){bytes, WEND_NAT_MODEL_LEN_MIN}, &back),
                      0);
-    assert_memory_equal(&back, &least, sizeof least);
+    expect_same(&back, &least);
     assert_int_equal(wend_address_parse("[2001:db8::7]:4000", 0, &model.public), 0);
     assert_int_equal(wend_address_parse("[2001:db8::8]:4001", 0, &model.mapped), 0);
     for (int i = 0; i < WEND_NAT_TOLD_ESTIMATES; i++)
         model.estimates[i] = (struct wend_nat_told_range){1, 2, 65535};
     assert_int_equal(wend_nat_told_write(bytes, &model), WEND_NAT_MODEL_LEN_MAX);
     assert_int_equal(wend_nat_told_read(WEND_BYTES(bytes), &back), 0);
-    assert_memory_equal(&back, &model, sizeof model);
+    expect_same(&back, &model);
 }
 
 // The IP address of a mapping that public has too is told once.
@@ -86,7 +100,7 @@ static void test_same_ip(void **state)
     const size_t len = wend_nat_told_write(bytes, &model);
     assert_int_equal(len, sizeof sequential + 2);
     assert_int_equal(wend_nat_told_read((struct wend_bytes){bytes, len}, &back), 0);
-    assert_memory_equal(&back, &model, sizeof model);
+    expect_same(&back, &model);
 }
 
 static void test_later_versions_and_cuts(void **state)
@@ -97,7 +111,7 @@ static void test_later_versions_and_cuts(void **state)
     (void)state;
     memcpy(bytes, sequential, sizeof sequential);
     assert_int_equal(wend_nat_told_read(WEND_BYTES(bytes), &back), 0);
-    assert_memory_equal(&back, &model, sizeof model);
+    expect_same(&back, &model);
     for (size_t len = 0; len < sizeof sequential; len++)
         assert_int_equal(wend_nat_told_read((struct wend_bytes){sequential, len}, &back), -EBADMSG);
 }
