@@ -33,6 +33,12 @@ static const char *const wrong_names[WRONG_COUNT] = {
     "hairpin", "translates", "paired",     "public",
 };
 
+// How bad the way is.
+struct conditions {
+    uint32_t wan_loss, access_loss; // thousandths
+    wend_duration gap;              // between datagrams sent in one go, about
+};
+
 struct tally {
     uint32_t trials, failed;
     uint32_t wrong[WRONG_COUNT];
@@ -148,14 +154,17 @@ static void print_failure(const struct emulator_kind *k, uint64_t seed, const bo
     print_message("\n");
 }
 
-static void try_one(struct tally *t, const struct emulator_kind *k, uint64_t seed, uint32_t loss)
+static void try_one(struct tally *t, const struct emulator_kind *k, uint64_t seed,
+                    const struct conditions *c)
 {
     static struct world w;
     bool wrong[WRONG_COUNT];
     bool failed = false;
 
     world_init(&w, k, seed);
-    w.wan_loss = loss;
+    w.wan_loss = c->wan_loss;
+    w.access_loss = c->access_loss;
+    w.gap = c->gap;
     world_run(&w);
     check_manners(&w);
     const struct wend_nat_model *m = wend_discovery_model(&w.discovery);
@@ -229,14 +238,13 @@ static const enum wend_nat_dependence dependences[] = {
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
-// Each mapping with each filtering, each allocation and `loss`.
-static void try_all(struct tally *t, uint32_t loss, uint32_t pool, uint32_t seeds)
+// Each mapping with each filtering and each allocation.
+static void try_all(struct tally *t, const struct conditions *c, uint32_t seeds)
 {
     for (uint32_t cell = 0; cell < 9 * COUNT_OF(allocations); cell++) {
         struct emulator_kind k = allocations[cell / 9];
         k.mapping = dependences[cell % 3];
         k.filtering = dependences[cell / 3 % 3];
-        k.pool = pool;
         if (k.allocation == KEEP_SHARED && k.mapping == WEND_NAT_ENDPOINT_INDEPENDENT)
             continue; // one mapping a socket has nothing to share
         if (k.shares && k.mapping == WEND_NAT_ENDPOINT_INDEPENDENT)
@@ -245,12 +253,12 @@ static void try_all(struct tally *t, uint32_t loss, uint32_t pool, uint32_t seed
             continue; // whose packet would it be?
         for (uint32_t i = 0; i < seeds; i++) {
             k.hairpin = i % 2 != 0;
-            try_one(t, &k, 1 + i + 100000 * (cell + 1000 * loss), loss);
+            try_one(t, &k, 1 + i + 100000 * (cell + 1000 * c->wan_loss), c);
         }
     }
 }
 
-static void try_firewalls(struct tally *t, uint32_t loss)
+static void try_firewalls(struct tally *t, const struct conditions *c)
 {
     static const enum wend_nat_dependence filterings[] = {WEND_NAT_NONE, WEND_NAT_ADDRESS_DEPENDENT,
                                                           WEND_NAT_ADDRESS_AND_PORT_DEPENDENT};
@@ -258,7 +266,7 @@ static void try_firewalls(struct tally *t, uint32_t loss)
     for (uint32_t kind = 0; kind < 3; kind++) {
         const struct emulator_kind k = {.firewall = true, .filtering = filterings[kind]};
         for (uint32_t i = 0; i < SEEDS; i++)
-            try_one(t, &k, 1 + i + 1000 * kind, loss);
+            try_one(t, &k, 1 + i + 1000 * kind, c);
     }
 }
 
@@ -281,11 +289,12 @@ static void check_intervals(const struct tally *t)
 
 static void test_without_loss(void **state)
 {
+    const struct conditions c = {.gap = WEND_US(40)};
     struct tally t = {0};
 
     (void)state;
-    try_all(&t, 0, 1, SEEDS);
-    try_firewalls(&t, 0);
+    try_all(&t, &c, SEEDS);
+    try_firewalls(&t, &c);
     print_tally("no loss", &t);
     assert_int_equal(t.failed, 0);
     check_intervals(&t);
@@ -293,14 +302,44 @@ static void test_without_loss(void **state)
 
 static void test_with_loss(void **state)
 {
+    const struct conditions c = {.wan_loss = 20, .gap = WEND_US(40)};
     struct tally t = {0};
 
     (void)state;
-    try_all(&t, 20, 1, SEEDS);
-    try_firewalls(&t, 20);
+    try_all(&t, &c, SEEDS);
+    try_firewalls(&t, &c);
     print_tally("2 % lost", &t);
     assert_true(t.failed * 1000 <= t.trials);
     check_intervals(&t);
+}
+
+// All at one instant, as in a simulator; and a slow sender, whose burst others come into.
+static void test_other_senders(void **state)
+{
+    const struct conditions at_once = {0};
+    const struct conditions slow = {.gap = WEND_US(200)};
+    struct tally t = {0};
+
+    (void)state;
+    try_all(&t, &at_once, SEEDS / 3);
+    print_tally("no gaps", &t);
+    assert_int_equal(t.failed, 0);
+    memset(&t, 0, sizeof t);
+    try_all(&t, &slow, SEEDS / 3);
+    print_tally("gaps of 0.2 ms", &t);
+    assert_true(t.failed * 1000 <= t.trials);
+}
+
+// Before the NAT, where the order of mappings is lost too: no goal but the worst that was seen.
+static void test_loss_before_the_nat(void **state)
+{
+    const struct conditions c = {.access_loss = 20, .gap = WEND_US(40)};
+    struct tally t = {0};
+
+    (void)state;
+    try_all(&t, &c, SEEDS / 3);
+    print_tally("2 % lost before the NAT", &t);
+    assert_true(t.failed * 1000 <= t.trials * 5);
 }
 
 int main(void)
@@ -308,6 +347,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_without_loss),
         cmocka_unit_test(test_with_loss),
+        cmocka_unit_test(test_other_senders),
+        cmocka_unit_test(test_loss_before_the_nat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
