@@ -3,6 +3,7 @@
 // allocation with its delta, what is done where a port is taken, pooling, parity, and whether there
 // is a NAT at all. Filtering and hairpinning are seen by what arrives: discovery.h.
 //
+// Where a sequence is likely but not clear, allocation stays unknown too.
 // A class is given only when chance would give it falsely less than once in a thousand times
 // (parity, an estimate by nature: once in a hundred); else it is unknown. In particular
 //   allocation  4 births on fresh sockets for a sequence, 5 ports for a block (within 4,096), 3 for
