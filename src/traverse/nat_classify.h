@@ -3,7 +3,6 @@
 // allocation with its delta, what is done where a port is taken, pooling, parity, and whether there
 // is a NAT at all. Filtering and hairpinning are seen by what arrives: discovery.h.
 //
-// Where a sequence is likely but not clear, allocation stays unknown too.
 // A class is given only when chance would give it falsely less than once in a thousand times
 // (parity, an estimate by nature: once in a hundred); else it is unknown. In particular
 //   allocation  4 births on fresh sockets for a sequence, 5 ports for a block (within 4,096), 3 for
@@ -11,6 +10,7 @@
 //   paired      YES after 11 mappings with one address, as a NAT that draws one of two addresses
 //               would show; NO as soon as there are two
 //   parity      YES after 7 mappings of sockets of both parities; NO as soon as one differs
+// Where a sequence is likely but not clear, allocation stays unknown too.
 // A preserving NAT that serves several destinations with one port looks endpoint-independent until
 // a port collides, and is named so: it is what its peers meet.
 #ifndef WEND_TRAVERSE_NAT_CLASSIFY_H
