@@ -331,6 +331,32 @@ def record():
     return seeds
 
 
+def nat_model():
+    def told(classes, delta, newest, follow, rest=b""):
+        return (struct.pack(">I", 7) + bytes(classes) + struct.pack(">hHI", delta, *newest) +
+                bytes([follow]) + rest)
+
+    public = bytes([203, 0, 113, 9]) + struct.pack(">H", 40000)
+    six = bytes.fromhex("20010db8000000000000000000000007") + struct.pack(">H", 40000)
+    rate = struct.pack(">3I", 100, 3500, 9000)
+    ports = struct.pack(">3H", 40000, 40100, 40200) + struct.pack(">3H", 41000, 41100, 41200)
+    seconds = struct.pack(">3H", 30, 30, 31) + struct.pack(">3H", 15, 15, 16)
+    sequence = told([0x44, 0x30, 0x91, 0x84], -2, (40010, 250), 1, public + rate)
+    return {
+        "least": told([0, 0, 0, 0], 0, (0, 0), 0),
+        "sequence": sequence,
+        "later_version": sequence + b"more",
+        "cut": sequence[:-1],
+        "swapped": told([0x44, 0x30, 0x90, 0xa4], 1, (40010, 250), 0, public),
+        "block": told([0x44, 0x40, 0x90, 0x84], 0, (40010, 9), 6, public + ports),
+        "mapped": told([0x24, 0x25, 0x90, 0x87], 0, (0, 0), 24, public + b"\x9c\x41" + seconds),
+        "ipv6": told([0x14, 0x10, 0x82, 0x4a], 0, (0, 0), 31, six + six[1:] + b"\x01" + rate +
+                     ports + seconds),
+        "reserved": told([0, 0, 0, 0x10], 0, (0, 0), 0),
+        "no_delta": told([0x44, 0x30, 0x91, 0x84], 0, (40010, 250), 0, public),
+    }
+
+
 def node():
     # Verbs of fuzz_node.c: name, side, what follows. Of the datagrams kept, the first two are the
     # nodes' calls to their server; the answer to the handshake is the third.
@@ -406,8 +432,8 @@ def main():
     if sys.argv[1:] and not check:
         sys.exit("usage: make-corpus.py [--check]")
     wrong = []
-    for target in (canary, control, demux, endpoints, frame, host, node, offload, record, resolver,
-                   session, stun, text, volley):
+    for target in (canary, control, demux, endpoints, frame, host, nat_model, node, offload,
+                   record, resolver, session, stun, text, volley):
         folder = HERE / "corpus" / target.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, seed in target().items():
