@@ -166,10 +166,11 @@ static enum wend_drop take_address(struct wend_lease *l, const struct wend_natpm
     const bool moved = l->state == WEND_LEASE_HELD && m->result == WEND_NATPMP_SUCCESS &&
                        !wend_address_same_ip(&m->external, &l->external);
 
-    if (waits_for_address(l))
+    if (waits_for_address(l)) {
         take_asked_address(l, m, now);
-    else
-        judge_epoch(l, kept && !moved, random, now);
+        return WEND_DROP_NONE;
+    }
+    judge_epoch(l, kept && !moved, random, now);
     wake(l, random, now);
     return WEND_DROP_NONE;
 }
