@@ -11,6 +11,7 @@
 #include "io/device_state.h"
 #include "io/log.h"
 #include "io/names.h"
+#include "io/port_mapping.h"
 #include "io/status_json.h"
 
 static void kept(int error, const char *what)
@@ -85,6 +86,7 @@ static void be_ready(struct wend_device *d, const struct wend_node_event *e)
     if (d->ready)
         return;
     d->ready = true;
+    wend_device_map_port(d); // again, now that an address on the internet is known
     printf("ready name=%s address=%s,%s interface=%s\n", d->member.name,
            wend_address_format_ip(&inside4, ipv4), wend_address_format_ip(&inside6, ipv6),
            d->tun.name);
@@ -225,12 +227,21 @@ static json_t *prefer(struct wend_device *d, const json_t *request)
     return json_pack("{s:s}", "error", "no such device");
 }
 
+static json_t *status(struct wend_device *d)
+{
+    json_t *all = wend_status_json(d->node, d->stats, d->tun.name, wend_clock_now());
+    json_t *nat = json_object_get(json_object_get(all, "self"), "nat");
+    (void)json_object_set_new(nat, "port_mapping",
+                              json_string(wend_port_mapping_source(d->port_mapping)));
+    return all;
+}
+
 static json_t *answer(void *context, const json_t *request)
 {
     struct wend_device *d = context;
     const char *what = json_string_value(json_object_get(request, "do"));
     if (strcmp(what, "status") == 0)
-        return wend_status_json(d->node, d->stats, d->tun.name, wend_clock_now());
+        return status(d);
     if (strcmp(what, "peer") == 0) {
         const char *name = json_string_value(json_object_get(request, "name"));
         return name != NULL ? wend_status_peer_json(d->node, d->stats, name, wend_clock_now())

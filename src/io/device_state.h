@@ -17,6 +17,7 @@
 
 struct wend_control_server;
 struct wend_names;
+struct wend_port_mapping;
 
 struct wend_device {
     struct wend_device_config config;
@@ -50,6 +51,7 @@ struct wend_device {
     struct wend_node *node;
     uint8_t *scratch; // revocation lists and the like, for reading from disk
 
+    struct wend_port_mapping *port_mapping; // NULL: not wanted
     struct wend_control_server *control;
     struct wend_names *names;
     bool names_due; // members changed since the names were written
@@ -61,6 +63,8 @@ int wend_device_make_interface(struct wend_device *d, struct wend_device_error *
 // Tells the node which addresses this host has.
 void wend_device_tell_interfaces(struct wend_device *d);
 int wend_device_watch_links(struct wend_device *d);
+// Asks the gateway for our port, unless that is not wanted, or it cannot be.
+void wend_device_map_port(struct wend_device *d);
 
 // device_events.c
 void wend_device_take_events(struct wend_device *d);

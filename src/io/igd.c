@@ -239,6 +239,8 @@ void wend_igd_start(struct wend_igd *i, const struct wend_address *gateway,
     const bool same =
         wend_address_same_ip(&i->gateway, gateway) && wend_address_equal(&i->inside, inside);
 
+    if (same && i->job != NULL && !atomic_load(&i->job->cancelled))
+        return; // it is at it
     abandon(i);
     uv_timer_stop(&i->timer);
     i->failures = 0;
