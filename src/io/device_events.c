@@ -86,7 +86,7 @@ static void be_ready(struct wend_device *d, const struct wend_node_event *e)
     if (d->ready)
         return;
     d->ready = true;
-    wend_device_map_port(d); // again, now that an address on the internet is known
+    wend_device_set_beacon(d);
     printf("ready name=%s address=%s,%s interface=%s\n", d->member.name,
            wend_address_format_ip(&inside4, ipv4), wend_address_format_ip(&inside6, ipv6),
            d->tun.name);

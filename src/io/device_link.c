@@ -150,9 +150,17 @@ static int open_port_mapping(struct wend_device *d)
     return error;
 }
 
-void wend_device_map_port(struct wend_device *d)
+void wend_device_set_beacon(struct wend_device *d)
 {
     struct wend_self_view self;
+    if (d->port_mapping == NULL)
+        return;
+    wend_node_self(d->node, &self);
+    wend_port_mapping_set_beacon(d->port_mapping, &self.server_address);
+}
+
+void wend_device_map_port(struct wend_device *d)
+{
     if (d->config.no_port_mapping || d->stopping)
         return;
     const int error = d->port_mapping == NULL ? open_port_mapping(d) : 0;
@@ -160,8 +168,6 @@ void wend_device_map_port(struct wend_device *d)
         wend_log(WEND_LOG_INFO, "no-port-mapping", WEND_T("error", strerror(-error)));
         return;
     }
-    wend_node_self(d->node, &self);
-    wend_port_mapping_set_beacon(d->port_mapping, &self.server_address);
     wend_port_mapping_look(d->port_mapping, &d->netlink);
 }
 

@@ -65,6 +65,8 @@ void wend_device_tell_interfaces(struct wend_device *d);
 int wend_device_watch_links(struct wend_device *d);
 // Asks the gateway for our port, unless that is not wanted, or it cannot be.
 void wend_device_map_port(struct wend_device *d);
+// Tells port mapping where the server is, an address on the internet.
+void wend_device_set_beacon(struct wend_device *d);
 
 // device_events.c
 void wend_device_take_events(struct wend_device *d);

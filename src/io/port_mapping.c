@@ -30,6 +30,7 @@ struct wend_port_mapping {
     bool closing;
     int handles; // uv_close not yet called back
     struct wend_address gateway, inside, beacon;
+    int outer_layer;                    // whose outside was private last
     wend_instant outer_until;           // the router behind is waited for; WEND_NEVER: not
     struct wend_address by_igd, mapped; // family NONE: not
     const char *source;                 // of `mapped`
@@ -89,15 +90,16 @@ static void log_failure(const struct wend_mapping_event *e, const char *event)
              WEND_T("why", wend_mapping_reason_name(e->reason)), WEND_N("code", e->result));
 }
 
-// A datagram towards the internet that the router behind layer n's gateway drops.
-static void look_for_outer(struct wend_port_mapping *p, const struct wend_mapping_event *e,
-                           wend_instant now)
+// A datagram towards the internet that the router behind the gateway of `layer` drops. Without a
+// beacon that waits until there is one.
+static void look_for_outer(struct wend_port_mapping *p, int layer, wend_instant now)
 {
+    p->outer_layer = layer;
     if (p->beacon.family != WEND_FAMILY_IPV4 || p->requests < 0) {
         wend_mapping_outer(&p->machine, &(struct wend_address){0}, now);
         return;
     }
-    wend_gateway_send_hops(p->requests, &p->beacon, e->layer + 2);
+    wend_gateway_send_hops(p->requests, &p->beacon, layer + 2);
     p->outer_until = now + OUTER_PATIENCE;
 }
 
@@ -113,7 +115,7 @@ static void take_event(struct wend_port_mapping *p, const struct wend_mapping_ev
             wend_igd_start(p->igd, &p->gateway, &p->inside, NULL);
         break;
     case WEND_MAPPING_FAILED: log_failure(e, "port-not-mapped"); break;
-    case WEND_MAPPING_OUTER_WANTED: look_for_outer(p, e, now); break;
+    case WEND_MAPPING_OUTER_WANTED: look_for_outer(p, e->layer, now); break;
     }
 }
 
@@ -181,10 +183,12 @@ static void on_requests(uv_poll_t *poll, int status, int events)
 {
     struct wend_port_mapping *p = poll->data;
 
-    (void)status;
     (void)events;
     receive_errors(p);
     receive_from(p, p->requests, 0);
+    // libuv takes an ICMP error for the end of the socket, and stops to look at it.
+    if (status != 0)
+        uv_poll_start(poll, UV_READABLE, on_requests);
     turn(p);
 }
 
@@ -291,8 +295,14 @@ void wend_port_mapping_look(struct wend_port_mapping *p, struct wend_netlink *n)
 
 void wend_port_mapping_set_beacon(struct wend_port_mapping *p, const struct wend_address *beacon)
 {
-    if (beacon->family == WEND_FAMILY_IPV4)
-        p->beacon = *beacon;
+    const bool first = p->beacon.family == WEND_FAMILY_NONE;
+
+    if (beacon->family != WEND_FAMILY_IPV4)
+        return;
+    p->beacon = *beacon;
+    if (first && p->machine.no_outer)
+        look_for_outer(p, p->outer_layer, wend_clock_now());
+    turn(p);
 }
 
 const char *wend_port_mapping_source(const struct wend_port_mapping *p)

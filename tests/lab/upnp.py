@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+import sys
+import time
 
 import pytest
 
@@ -59,7 +61,12 @@ class MiniUpnpd:
     def start(self):
         pid = os.path.join(self.site.dir, "miniupnpd.pid")
         self.process = self.site.start([self.program, "-d", "-f", self.conf, "-P", pid])
+        self._started = time.monotonic()
         wait_until(self._listens, 10, "miniupnpd listens")
+
+    def age(self):
+        """Its epoch time in seconds: since when it has kept its mappings."""
+        return time.monotonic() - self._started
 
     def _listens(self):
         if not self.process.running:
@@ -81,3 +88,18 @@ class MiniUpnpd:
                       "flush chain inet upnp postrouting_miniupnpd\n")
         assert not self.mapped()
         self.start()
+
+
+class PcpGateway:
+    """A gateway of our own that knows PCP's MAP for UDP and nothing else; see pcpd.py."""
+
+    def __init__(self, site):
+        self.site = site
+        site.nft("table ip pcpd {\n chain pre {\n type nat hook prerouting priority -110;\n }\n}\n")
+        program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pcpd.py")
+        self.process = site.start([sys.executable, program, site.lan[1], site.external])
+        self.process.wait_for("^ready", 10)
+
+    def mapped(self):
+        rules = self.site.run(["nft", "list", "chain", "ip", "pcpd", "pre"]).stdout
+        return sorted(int(port) for port in re.findall(r"udp dport (\d+)", rules))
