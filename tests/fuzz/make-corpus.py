@@ -419,6 +419,25 @@ def pcp():
     }
 
 
+def mapping():
+    """Verbs of the mapping machine: verb and detail, then what the verb takes."""
+    def answer(result=0, lifetime=3600, epoch=9, ip=0xCB007109, port=4242):
+        return b"\6\0" + struct.pack(">BIIIH", result, lifetime, epoch, ip, port)
+    start, stop, later, due = b"\0\0", b"\1\0", b"\4\x06", b"\7\0"
+    version = b"\5\x08\0\0\0\1\0\0\0\t"
+    return {
+        "pcp": start + answer() + due + answer() + stop + answer(),
+        "natpmp": start + version + due + answer() + due + answer() + due * 3 + answer(),
+        "refused": start + answer(2) + due + answer(8, 5) + due + answer(),
+        "nonsense": start + answer(0, 0) + due + answer(0, 9, 9, 0) + due + answer(port=0),
+        "silent": start + due * 30 + answer(),
+        "nested": start + answer(ip=0x0A000102) + b"\3\1" + answer() + later + b"\0\1" + stop,
+        "nowhere": start + answer(ip=0x0A000102) + b"\3\xff" + b"\2\0" + b"\0\xff",
+        "restart": start + answer(epoch=900) + later * 4 + b"\0\0" + answer(epoch=1) + due
+                   + answer(),
+    }
+
+
 def canary():
     return {"wend": b"wend"}
 
@@ -428,8 +447,8 @@ def main():
     if sys.argv[1:] and not check:
         sys.exit("usage: make-corpus.py [--check]")
     wrong = []
-    for target in (canary, control, demux, endpoints, frame, host, node, offload, pcp, record,
-                   resolver, session, stun, text):
+    for target in (canary, control, demux, endpoints, frame, host, mapping, node, offload, pcp,
+                   record, resolver, session, stun, text):
         folder = HERE / "corpus" / target.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, seed in target().items():
