@@ -15,8 +15,9 @@
 #include "io/log.h"
 #include "io/port_mapping_socket.h"
 
-#define OUTER_PATIENCE   WEND_S(1) // for the router behind the gateway to complain
-#define DATAGRAMS_A_TURN 32        // and errors
+#define OUTER_PATIENCE   WEND_S(1)  // for the router behind the gateway to complain
+#define CHECK_APART      WEND_S(10) // when routes and addresses change often
+#define DATAGRAMS_A_TURN 32         // and errors
 
 struct wend_port_mapping {
     struct wend_port_mapping_config config;
@@ -30,6 +31,7 @@ struct wend_port_mapping {
     bool closing;
     int handles; // uv_close not yet called back
     struct wend_address gateway, inside, beacon;
+    wend_instant checked;               // when the gateway was looked for and asked last; 0: never
     int outer_layer;                    // whose outside was private last
     wend_instant outer_until;           // the router behind is waited for; WEND_NEVER: not
     struct wend_address by_igd, mapped; // family NONE: not
@@ -278,17 +280,23 @@ void wend_port_mapping_look(struct wend_port_mapping *p, struct wend_netlink *n)
 {
     struct wend_address gateway = {0}, inside = {0};
     const bool found = wend_gateway_find(n, p->config.skip_index, &gateway, &inside);
-    const bool moved =
-        !wend_address_same_ip(&gateway, &p->gateway) || !wend_address_same_ip(&inside, &p->inside);
+    const bool moved = p->checked == 0 || !wend_address_same_ip(&gateway, &p->gateway) ||
+                       !wend_address_same_ip(&inside, &p->inside);
+    const wend_instant now = wend_clock_now();
 
+    // Something else changed. What is held is looked after, seldom; a gateway that failed has said
+    // how long it wants to be left alone, and another network takes the route away first.
+    if (!moved && (wend_mapping_find(&p->machine) == NULL || now < p->checked + CHECK_APART))
+        return;
+    p->checked = now;
     p->gateway = gateway;
     p->inside = inside;
     if (found && moved)
         set_requests(p);
     p->inside.port = p->config.port;
     p->outer_until = WEND_NEVER;
-    wend_mapping_start(&p->machine, &p->gateway, &p->inside, wend_clock_now());
-    if (moved || (p->by_igd.family == WEND_FAMILY_NONE && wend_mapping_find(&p->machine) == NULL))
+    wend_mapping_start(&p->machine, &p->gateway, &p->inside, now);
+    if (moved)
         wend_igd_start(p->igd, &p->gateway, &p->inside, NULL);
     turn(p);
 }

@@ -158,7 +158,7 @@ static struct wend_address to_address(const struct sockaddr_in *s)
     return wend_sockaddr_to(&storage, sizeof *s);
 }
 
-static enum wend_gateway_complaint judge(const struct sock_extended_err *e,
+static enum wend_gateway_complaint judge(struct sock_extended_err *e,
                                          const struct sockaddr_in *target, struct wend_address *ret)
 {
     if (e->ee_origin != SO_EE_ORIGIN_ICMP)
