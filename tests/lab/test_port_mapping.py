@@ -42,7 +42,7 @@ def test_mapped_port(lab, protocols, version, by):
     assert status["path"]["remote"].endswith(f":{gateway.mapped()[0]}")
     use(laptop, phone)
     assert source(phone) == "none"
-    laptop.down()
+    assert laptop.down() == 0
     assert not gateway.mapped()
 
 
@@ -146,5 +146,5 @@ def test_nested_gateways(lab):
     status = become_direct(phone, laptop)
     assert status["path"]["remote"] == f"11.0.0.2:{port}"
     use(laptop, phone)
-    laptop.down()
+    assert laptop.down() == 0
     assert not inner.mapped() and not outer.mapped()
