@@ -17,6 +17,7 @@ struct arguments {
     struct wend_cli_common common;
     char *invite; // NULL: none
     const char *name, *interface, *port;
+    bool no_port_mapping;
     const char *servers[17];
 };
 
@@ -124,6 +125,7 @@ static int run(struct wend_store *store, const struct arguments *a, uint16_t por
         .interface = a->interface,
         .hosts = "/etc/hosts",
         .port = port,
+        .no_port_mapping = a->no_port_mapping,
         .server = a->servers[0] != NULL ? a->servers : NULL,
     };
     struct wend_device_error why = {0};
@@ -179,6 +181,9 @@ int wend_cmd_up(int argc, char **argv)
          .argument = "PORT",
          .value = &a.port,
          .help = "UDP port (the one of last time, or any)"},
+        {.name = "no-port-mapping",
+         .flag = &a.no_port_mapping,
+         .help = "never ask a gateway for a port (PCP, NAT-PMP, UPnP)"},
         {.name = "server",
          .argument = "ADDR[:PORT]",
          .list = &servers,
@@ -186,7 +191,8 @@ int wend_cmd_up(int argc, char **argv)
     };
     const struct wend_cli_spec spec = {
         .command = "up",
-        .usage = "[INVITE] [--name NAME] [--interface wend0] [--port PORT] [--server ADDR…]",
+        .usage = "[INVITE] [--name NAME] [--interface wend0] [--port PORT] [--no-port-mapping]\n"
+                 "               [--server ADDR…]",
         .about = "Brings this device up in its network and stays in the foreground. INVITE (wi1…,\n"
                  "@FILE or - for standard input) is needed the first time only.",
         .options = options,

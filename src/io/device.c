@@ -16,6 +16,7 @@
 #include "io/device_state.h"
 #include "io/log.h"
 #include "io/names.h"
+#include "io/port_mapping.h"
 
 #define DATAGRAMS_A_TURN 256 // from the plane, before timers and commands get their turn
 
@@ -385,6 +386,7 @@ int wend_device_run(struct wend_device *d)
     wend_device_tell_interfaces(d);
     wend_node_start(d->node, wend_clock_now());
     wend_device_turn(d);
+    wend_device_map_port(d);
     if (!d->stopping)
         uv_run(&d->loop, UV_RUN_DEFAULT);
     return d->result;
@@ -415,6 +417,7 @@ void wend_device_close(struct wend_device *d)
     if (d == NULL)
         return;
     say_goodbye(d);
+    wend_port_mapping_close(d->port_mapping);
     wend_names_close(d->names);
     wend_control_close(d->control);
     wend_plane_stop(d->plane);

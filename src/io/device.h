@@ -21,6 +21,7 @@ struct wend_device_config {
     const char *interface;
     const char *hosts;         // "/etc/hosts"
     uint16_t port;             // UDP; 0: the one of last time, or any
+    bool no_port_mapping;      // never asks a gateway for a port
     const char *const *server; // ADDR[:PORT]… instead of the record's addresses; NULL: none
 };
 

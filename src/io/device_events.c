@@ -11,6 +11,7 @@
 #include "io/device_state.h"
 #include "io/log.h"
 #include "io/names.h"
+#include "io/port_mapping.h"
 #include "io/status_json.h"
 
 static void kept(int error, const char *what)
@@ -85,6 +86,7 @@ static void be_ready(struct wend_device *d, const struct wend_node_event *e)
     if (d->ready)
         return;
     d->ready = true;
+    wend_device_set_beacon(d);
     printf("ready name=%s address=%s,%s interface=%s\n", d->member.name,
            wend_address_format_ip(&inside4, ipv4), wend_address_format_ip(&inside6, ipv6),
            d->tun.name);
@@ -232,6 +234,9 @@ static json_t *status(struct wend_device *d)
 {
     struct wend_plane_counts counts;
     json_t *all = wend_status_json(d->node, d->stats, d->tun.name, wend_clock_now());
+    json_t *nat = json_object_get(json_object_get(all, "self"), "nat");
+    (void)json_object_set_new(nat, "port_mapping",
+                              json_string(wend_port_mapping_source(d->port_mapping)));
     wend_plane_read_counts(d->plane, &counts);
     if (all != NULL)
         json_object_set_new(all, "drops", wend_status_drops(&counts));

@@ -11,6 +11,7 @@
 #include "io/clock.h"
 #include "io/device_state.h"
 #include "io/log.h"
+#include "io/port_mapping.h"
 
 #define ROUTES_MAX    1024
 #define ADDRESSES_MAX 256
@@ -127,10 +128,54 @@ void wend_device_tell_interfaces(struct wend_device *d)
     wend_node_set_interfaces(d->node, at, used, wend_clock_now());
 }
 
+// --- port mapping ---
+
+static void on_mapped(void *context, const struct wend_address *mapped)
+{
+    struct wend_device *d = context;
+    wend_node_mapped(d->node, mapped->family != WEND_FAMILY_NONE ? mapped : NULL, wend_clock_now());
+    // Never drained from here: the gateway may have been asked from within a drain.
+    wend_alarm_set(&d->alarm, wend_clock_now());
+}
+
+// The key is not kept: the same identity makes the same one, so that a gateway knows us again.
+static int open_port_mapping(struct wend_device *d)
+{
+    static const uint8_t purpose[] = "port mapping nonces";
+    struct wend_port_mapping_config config = {
+        .port = d->port, .skip_index = d->tun.index, .context = d, .changed = on_mapped};
+    wend_blake2s_mac(WEND_BYTES(d->identity.private_key), WEND_BYTES(purpose), config.key);
+    const int error = wend_port_mapping_open(&d->loop, &config, &d->port_mapping);
+    wend_wipe(&config, sizeof config);
+    return error;
+}
+
+void wend_device_set_beacon(struct wend_device *d)
+{
+    struct wend_self_view self;
+    if (d->port_mapping == NULL)
+        return;
+    wend_node_self(d->node, &self);
+    wend_port_mapping_set_beacon(d->port_mapping, &self.server_address);
+}
+
+void wend_device_map_port(struct wend_device *d)
+{
+    if (d->config.no_port_mapping || d->stopping)
+        return;
+    const int error = d->port_mapping == NULL ? open_port_mapping(d) : 0;
+    if (error != 0) {
+        wend_log(WEND_LOG_INFO, "no-port-mapping", WEND_T("error", strerror(-error)));
+        return;
+    }
+    wend_port_mapping_look(d->port_mapping, &d->netlink);
+}
+
 static void on_settled(uv_timer_t *timer)
 {
     struct wend_device *d = timer->data;
     wend_device_tell_interfaces(d);
+    wend_device_map_port(d);
     wend_device_turn(d);
 }
 

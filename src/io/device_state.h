@@ -17,6 +17,7 @@
 
 struct wend_control_server;
 struct wend_names;
+struct wend_port_mapping;
 
 struct wend_device_socket {
     struct wend_udp udp; // fd -1: closed
@@ -64,6 +65,7 @@ struct wend_device {
     struct wend_node *node;
     uint8_t *scratch; // revocation lists and the like, for reading from disk
 
+    struct wend_port_mapping *port_mapping; // NULL: not wanted
     struct wend_control_server *control;
     struct wend_names *names;
     bool names_due; // members changed since the names were written
@@ -75,6 +77,10 @@ int wend_device_make_interface(struct wend_device *d, struct wend_device_error *
 // Tells the node which addresses this host has.
 void wend_device_tell_interfaces(struct wend_device *d);
 int wend_device_watch_links(struct wend_device *d);
+// Asks the gateway for our port, unless that is not wanted, or it cannot be.
+void wend_device_map_port(struct wend_device *d);
+// Tells port mapping where the server is, an address on the internet.
+void wend_device_set_beacon(struct wend_device *d);
 
 // device_events.c
 void wend_device_take_events(struct wend_device *d);

@@ -54,6 +54,7 @@ static bool gather(struct wend_node *n)
         .interface_count = n->interface_count,
         .port = n->config.port,
         .observed = n->leg_made ? wend_leg_observed(&n->leg) : (struct wend_address){0},
+        .mapped = n->mapped,
         .overlay = &n->overlay,
     };
     struct wend_candidates now;

@@ -92,6 +92,9 @@ void wend_node_set_server(struct wend_node *node, size_t index, const struct wen
 // change.
 void wend_node_set_interfaces(struct wend_node *node, const struct wend_address *at, size_t count,
                               wend_instant now);
+// Where a gateway lets everybody reach our port, by a port mapping protocol: becomes a candidate.
+// NULL: nowhere, or no longer. Packets that come by it are received like any other.
+void wend_node_mapped(struct wend_node *node, const struct wend_address *at, wend_instant now);
 // How long the NAT before us certainly keeps a UDP mapping that nothing passes through: the pause
 // between Keepalives to the server. 0: not known.
 void wend_node_set_mapping_lifetime(struct wend_node *node, wend_duration lifetime);

@@ -310,6 +310,7 @@ struct wend_node {
 
     struct wend_address interfaces[WEND_INTERFACES_MAX];
     size_t interface_count;
+    struct wend_address mapped; // by a port mapping protocol; family NONE: none
     bool isolated; // there were interfaces, and there are none: nothing is sent or counted
     struct wend_candidates ours;
     uint32_t generation; // of `ours`; 1 at first

@@ -82,6 +82,13 @@ void wend_node_set_interfaces(struct wend_node *n, const struct wend_address *at
         moved(n, lost);
 }
 
+void wend_node_mapped(struct wend_node *n, const struct wend_address *at, wend_instant now)
+{
+    wend_node_turn(n, now);
+    n->mapped = at != NULL ? *at : (struct wend_address){0};
+    wend_contact_all_candidates_changed(n, false);
+}
+
 // Everything may be different: what is over by time goes, the rest is as after a move.
 static void wake(struct wend_node *n)
 {

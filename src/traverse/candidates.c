@@ -41,6 +41,9 @@ void wend_candidates_gather(struct wend_candidates *ret, const struct wend_where
             add(ret, WEND_CANDIDATE_HOST, &where->observed, where->overlay);
     if (where->observed.family != WEND_FAMILY_NONE)
         add(ret, WEND_CANDIDATE_SERVER_REFLEXIVE, &where->observed, where->overlay);
+    // Where both are one the mapping is the very one that the server saw: listed once.
+    if (where->mapped.family != WEND_FAMILY_NONE)
+        add(ret, WEND_CANDIDATE_MAPPED, &where->mapped, where->overlay);
     for (unsigned wanted = 0; wanted <= 2; wanted++) {
         for (size_t i = 0; i < where->interface_count; i++) {
             struct wend_address a = where->interfaces[i];

@@ -30,6 +30,7 @@ struct wend_whereabouts {
     size_t interface_count;
     uint16_t port;                // UDP port of our sockets
     struct wend_address observed; // as the server sees us over UDP; family NONE: unknown
+    struct wend_address mapped;   // by a port mapping protocol; family NONE: none
     const struct wend_overlay *overlay;
 };
 

@@ -423,6 +423,62 @@ def resolver():
     }
 
 
+def pcp_message(opcode, lifetime, *parts, version=2):
+    body = b"".join(parts)
+    return struct.pack(">BBHI", version, opcode, 0, lifetime) + body
+
+
+def pcp():
+    """PCP and NAT-PMP datagrams."""
+    client = bytes(10) + b"\xff\xff\xc0\xa8\x01\x0a"
+    epoch = struct.pack(">I", 4711) + bytes(12)
+    mapping = bytes(range(12)) + b"\x11\0\0\0\x1f\x90\x1f\x90" + bytes(10) + b"\xff\xff" + bytes(4)
+    peer = mapping + b"\x0d\x96\0\0" + bytes(10) + b"\xff\xff\xc6\x33\x64\x01"
+    third = b"\x01\0\0\x10" + client
+    only = b"\x02\0\0\0"
+    filtered = b"\x03\0\0\x14\0\x78\0\0" + client
+    clear = b"\x03\0\0\x14" + bytes(20)
+    return {
+        "announce": pcp_message(0, 0, client),
+        "announced": pcp_message(0x80, 0, epoch),
+        "map": pcp_message(1, 7200, client, mapping),
+        "map_options": pcp_message(1, 7200, client, mapping, third, only, clear, filtered),
+        "map_unknown": pcp_message(1, 7200, client, mapping, b"\x84\0\0\x01a\0\0\0", b"\x20\0\0\0"),
+        "map_cut": pcp_message(1, 7200, client, mapping[:32]),
+        "mapped": pcp_message(0x81, 3600, epoch, mapping),
+        "refused": struct.pack(">BBBBI", 2, 0x81, 0, 2, 1800) + epoch + mapping,
+        "peer": pcp_message(2, 7200, client, peer),
+        "peered": pcp_message(0x82, 7200, epoch, peer),
+        "option_too_long": pcp_message(1, 7200, client, mapping, b"\x03\0\xff\xff"),
+        "version_zero": b"\0\0\0\1\0\0\x12\x34",
+        "version_one": b"\1\x81\0\1" + bytes(20),
+        "natpmp_address": b"\0\0",
+        "natpmp_addressed": b"\0\x80\0\0\0\0\x12\x34\xcb\0\x71\x01",
+        "natpmp_map": b"\0\1\0\0\x1f\x90\x1f\x90\0\0\x1c\x20",
+        "natpmp_mapped": b"\0\x81\0\0\0\0\x12\x34\x1f\x90\x1f\x91\0\0\x0e\x10",
+        "natpmp_refused": b"\0\x81\0\2\0\0\x12\x34\x1f\x90\0\0\0\0\0\0",
+    }
+
+
+def mapping():
+    """Verbs of the mapping machine: verb and detail, then what the verb takes."""
+    def answer(result=0, lifetime=3600, epoch=9, ip=0xCB007109, port=4242):
+        return b"\6\0" + struct.pack(">BIIIH", result, lifetime, epoch, ip, port)
+    start, stop, later, due = b"\0\0", b"\1\0", b"\4\x06", b"\7\0"
+    version = b"\5\x08\0\0\0\1\0\0\0\t"
+    return {
+        "pcp": start + answer() + due + answer() + stop + answer(),
+        "natpmp": start + version + due + answer() + due + answer() + due * 3 + answer(),
+        "refused": start + answer(2) + due + answer(8, 5) + due + answer(),
+        "nonsense": start + answer(0, 0) + due + answer(0, 9, 9, 0) + due + answer(port=0),
+        "silent": start + due * 30 + answer(),
+        "nested": start + answer(ip=0x0A000102) + b"\3\1" + answer() + later + b"\0\1" + stop,
+        "nowhere": start + answer(ip=0x0A000102) + b"\3\xff" + b"\2\0" + b"\0\xff",
+        "restart": start + answer(epoch=900) + later * 4 + b"\0\0" + answer(epoch=1) + due
+                   + answer(),
+    }
+
+
 def canary():
     return {"wend": b"wend"}
 
@@ -432,8 +488,8 @@ def main():
     if sys.argv[1:] and not check:
         sys.exit("usage: make-corpus.py [--check]")
     wrong = []
-    for target in (canary, control, demux, endpoints, frame, host, nat_model, node, offload,
-                   record, resolver, session, stun, text, volley):
+    for target in (canary, control, demux, endpoints, frame, host, mapping, nat_model, node,
+                   offload, pcp, record, resolver, session, stun, text, volley):
         folder = HERE / "corpus" / target.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, seed in target().items():

@@ -370,11 +370,12 @@ class Lab:
         host.attach(self.wan, "eth0", link, ipv4, ipv6, count=addresses)
         return host
 
-    def site(self, name, nat=Nat(), lan=None, upstream=None, ipv4=True, ipv6=False, link=None):
+    def site(self, name, nat=Nat(), lan=None, upstream=None, ipv4=True, ipv6=False, link=None,
+             public=None):
         """A router with a LAN, behind the internet or behind another site."""
         lan = lan or f"192.168.{len(self.nodes)}.0/24"
         site = Site(self, name, nat, lan)
-        site.connect(upstream or self.wan, link, ipv4, ipv6, {})
+        site.connect(upstream or self.wan, link, ipv4, ipv6, {"public": public})
         return site
 
     def dump(self):

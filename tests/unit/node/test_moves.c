@@ -239,6 +239,28 @@ static void test_gained(void **state)
     assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
 }
 
+// A port that a gateway maps is told to peers, and when it goes nothing that works is disturbed.
+static void test_mapped(void **state)
+{
+    (void)state;
+    begin();
+    struct wend_node *node = world.hosts[0].node;
+    const uint32_t generation = node->generation;
+    const struct wend_address mapped = wend_address_ipv4(0xcb0071fe, 41641);
+    wend_node_mapped(node, &mapped, world.now);
+    converse(WEND_MS(500));
+    assert_int_equal(node->generation, generation + 1);
+    assert_int_equal(node->contacts[0].told_generation, generation + 1);
+    assert_int_equal(node->ours.at[1].kind, WEND_CANDIDATE_MAPPED);
+    wend_node_mapped(node, &mapped, world.now); // nothing new
+    assert_int_equal(node->generation, generation + 1);
+    wend_node_mapped(node, NULL, world.now);
+    converse(WEND_MS(500));
+    assert_int_equal(node->contacts[0].told_generation, generation + 2);
+    assert_int_equal(lossy(0) + lossy(1), 0);
+    assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
+}
+
 // One leg is a stream: its address goes, a new stream comes, packets wait for it.
 static void test_stream_moves(void **state)
 {
@@ -269,7 +291,8 @@ int main(void)
         WITH(test_both_move),        WITH(test_moves_with_lost_resumes),
         WITH(test_many_moves),       WITH(test_down_and_up),
         WITH(test_down_for_minutes), WITH(test_starts_without_an_address),
-        WITH(test_gained),           WITH(test_stream_moves),
+        WITH(test_gained),           WITH(test_mapped),
+        WITH(test_stream_moves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

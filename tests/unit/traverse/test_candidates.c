@@ -78,6 +78,29 @@ static void test_gather_behind_nat(void **state)
     expect(&c.at[3], WEND_CANDIDATE_HOST, "[fd00::7]:41641");
 }
 
+static void test_gather_mapped(void **state)
+{
+    const struct wend_address interfaces[] = {parse("192.168.1.5:1")};
+    struct wend_whereabouts where = {.interfaces = interfaces,
+                                     .interface_count = 1,
+                                     .port = 41641,
+                                     .observed = parse("203.0.113.9:5555"),
+                                     .mapped = parse("203.0.113.9:41641"),
+                                     .overlay = &overlay};
+    struct wend_candidates c;
+
+    (void)state;
+    wend_candidates_gather(&c, &where);
+    assert_int_equal(c.count, 3);
+    expect(&c.at[0], WEND_CANDIDATE_SERVER_REFLEXIVE, "203.0.113.9:5555");
+    expect(&c.at[1], WEND_CANDIDATE_MAPPED, "203.0.113.9:41641");
+    expect(&c.at[2], WEND_CANDIDATE_HOST, "192.168.1.5:41641");
+    where.observed = where.mapped; // the server saw us through the mapping
+    wend_candidates_gather(&c, &where);
+    assert_int_equal(c.count, 2);
+    expect(&c.at[0], WEND_CANDIDATE_SERVER_REFLEXIVE, "203.0.113.9:41641");
+}
+
 // Without NAT, what the server saw is the host's own address: listed once, as host.
 static void test_gather_without_nat(void **state)
 {
@@ -145,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unusable),
         cmocka_unit_test(test_gather_behind_nat),
+        cmocka_unit_test(test_gather_mapped),
         cmocka_unit_test(test_gather_without_nat),
         cmocka_unit_test(test_gather_keeps_the_likeliest),
         cmocka_unit_test(test_read_sorts_out),
