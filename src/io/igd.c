@@ -250,10 +250,9 @@ void wend_igd_start(struct wend_igd *i, const struct wend_address *gateway,
     }
     i->gateway = *gateway;
     i->inside = *inside;
+    i->description[0] = 0;
     if (description != NULL && strlen(description) < sizeof i->description)
-        strcpy(i->description, description);
-    else
-        i->description[0] = 0;
+        memcpy(i->description, description, strlen(description) + 1);
     if (gateway->family == WEND_FAMILY_IPV4)
         begin_map(i);
 }

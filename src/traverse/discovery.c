@@ -232,6 +232,7 @@ static size_t write_request(struct wend_discovery *d, uint8_t number)
     const enum wend_discovery_ask what = (enum wend_discovery_ask)d->transactions[number].ask;
     struct wend_stun_header header = {.method = WEND_STUN_METHOD_BINDING,
                                       .class = WEND_STUN_REQUEST};
+    static const uint8_t name[] = {'w', 'e', 'n', 'd'};
     uint8_t text[WEND_DISCOVERY_REQUEST_LEN];
     struct wend_stun_writer w;
 
@@ -240,7 +241,7 @@ static size_t write_request(struct wend_discovery *d, uint8_t number)
     if (what == WEND_DISCOVERY_CHANGE_BOTH || what == WEND_DISCOVERY_CHANGE_PORT)
         wend_stun_put_change_request(&w, what == WEND_DISCOVERY_CHANGE_BOTH, true);
     memset(text, ' ', sizeof text);
-    memcpy(text, "wend", 4);
+    memcpy(text, name, sizeof name);
     wend_stun_put(&w, WEND_STUN_SOFTWARE, (struct wend_bytes){text, w.out.left - 4});
     return wend_stun_finish(&w);
 }
