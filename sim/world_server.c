@@ -4,6 +4,8 @@
 
 #include "world.h"
 
+#define SECOND_PORT 3479 // of discovery alone
+
 void sim_server_begin(struct sim_world *w, uint16_t index)
 {
     struct sim_server *s = &w->servers[index];
@@ -30,6 +32,13 @@ static struct wend_relay_config config_of(const struct sim_world *w, const struc
     }
     c.primary[0] = sim_office_server_address(s->index, WEND_FAMILY_IPV4);
     c.primary[1] = sim_office_server_address(s->index, WEND_FAMILY_IPV6);
+    if (w->scenario->discovery) {
+        c.discovery[0] =
+            (struct wend_discovery_ports){.port_count = 2,
+                                          .ports = {SIM_PORT, SECOND_PORT},
+                                          .second = sim_server_second_address(s->index)};
+        c.discovery[0].second.port = 0;
+    }
     return c;
 }
 

@@ -129,14 +129,42 @@ static bool is_of_this_host(const struct wend_address *a)
     return found;
 }
 
-// Mapping and filtering are measured by nobody yet, except that an address that nobody translated
-// has neither.
-static json_t *nat_json(const struct wend_address *public_address)
+static const char *dependence_name(enum wend_nat_dependence d)
 {
-    const char *behaviour = is_of_this_host(public_address) ? "none" : "unknown";
-    return json_pack("{s:s, s:s, s:s, s:n, s:o, s:s}", "mapping", behaviour, "filtering", behaviour,
-                     "allocation", "unknown", "delta", "public", address_text(public_address),
-                     "port_mapping", "none");
+    switch (d) {
+    case WEND_NAT_UNKNOWN: return "unknown";
+    case WEND_NAT_NONE: return "none";
+    case WEND_NAT_ENDPOINT_INDEPENDENT: return "endpoint-independent";
+    case WEND_NAT_ADDRESS_DEPENDENT: return "address-dependent";
+    case WEND_NAT_ADDRESS_AND_PORT_DEPENDENT: return "address-and-port-dependent";
+    }
+    return "unknown";
+}
+
+static const char *allocation_name(enum wend_nat_allocation a)
+{
+    switch (a) {
+    case WEND_NAT_ALLOCATION_UNKNOWN: return "unknown";
+    case WEND_NAT_PRESERVING:
+    case WEND_NAT_SECOND_PRIORITY: return "preserving";
+    case WEND_NAT_SEQUENTIAL: return "sequential";
+    case WEND_NAT_BLOCK: return "block";
+    case WEND_NAT_RANDOM: return "random";
+    }
+    return "unknown";
+}
+
+// As discovery found it. Before it has, or where no server answers it, an address that nobody
+// translated is taken for one without NAT.
+static json_t *nat_json(const struct wend_nat_model *m, const struct wend_address *public_address)
+{
+    const bool untold = m->serial == 0 && is_of_this_host(public_address);
+    const char *mapping = untold ? "none" : dependence_name(m->mapping);
+    const char *filtering = untold ? "none" : dependence_name(m->filtering);
+    json_t *delta = m->allocation == WEND_NAT_SEQUENTIAL ? json_integer(m->delta) : json_null();
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s}", "mapping", mapping, "filtering", filtering,
+                     "allocation", allocation_name(m->allocation), "delta", delta, "public",
+                     address_text(public_address), "port_mapping", "none");
 }
 
 json_t *wend_status_self(const struct wend_self_view *self, const char *interface)
@@ -144,7 +172,7 @@ json_t *wend_status_self(const struct wend_self_view *self, const char *interfac
     return json_pack("{s:s, s:o, s:o, s:s, s:s, s:i, s:o, s:o, s:I, s:I}", "name", self->name,
                      "key", key_text(self->key), "addresses", addresses(&self->ipv4, &self->ipv6),
                      "network", self->network, "interface", interface, "mtu", WEND_DEVICE_MTU,
-                     "nat", nat_json(&self->public_address), "network_key",
+                     "nat", nat_json(&self->nat, &self->public_address), "network_key",
                      key_text(self->network_key), "network_serial",
                      (json_int_t)self->network_serial, "revocation_serial",
                      (json_int_t)self->revocation_serial);

@@ -85,6 +85,7 @@ static void init_machines(struct wend_node *n)
     wend_heap_init(&n->timers, n->timer_entries, WEND_CONTACTS_MAX);
     wend_directory_init(n);
     wend_server_init(n);
+    wend_nat_init(n);
 }
 
 int wend_node_init(void *memory, const struct wend_node_config *config, uint64_t unix_ns,
@@ -141,6 +142,7 @@ void wend_node_close(struct wend_node *n)
         (void)wend_server_call(n, WEND_CALL_RELEASE, 0, &none, WEND_S(1));
     if (n->leg_made)
         wend_leg_expire(&n->leg, n->now, n->unix_ns);
+    wend_nat_close(n);
     n->closing = true;
     wend_random_close(&n->random);
 }
@@ -399,6 +401,8 @@ int wend_node_receive(struct wend_node *n, const struct wend_datagram *in, wend_
         return -EBADMSG;
     }
     const enum wend_kind kind = wend_demux(in->bytes);
+    if (kind == WEND_KIND_STUN && wend_nat_receive(n, in))
+        return 0;
     if (n->leg_made && is_for_leg(n, kind, in)) {
         (void)wend_leg_receive(&n->leg, in, now);
         wend_server_drain(n);
@@ -422,6 +426,7 @@ void wend_node_expire(struct wend_node *n, wend_instant now)
     wend_server_expire(n);
     wend_records_expire(n);
     wend_contacts_expire(n);
+    wend_nat_expire(n);
     if (n->minute_at <= now) {
         n->minute_at = now + MINUTE;
         wend_directory_purge(n);
@@ -437,6 +442,7 @@ wend_instant wend_node_deadline(const struct wend_node *n)
     wend_instant least = wend_instant_min(n->minute_at, wend_server_deadline(n));
 
     least = wend_instant_min(least, wend_records_deadline(n));
+    least = wend_instant_min(least, wend_nat_deadline(n));
     return wend_instant_min(least, wend_heap_deadline(&n->timers));
 }
 

@@ -20,6 +20,7 @@
 // contact_probe.c      type 9: probes
 // contact_report.c     type 9: reports, to the peer
 // contact_health.c     type 9: reports, of the peer; which way in use is left, and how
+// nat.c                what the NATs in front of us do
 // sockets.c            UDP sockets beside the usual one
 // view.c               for `wend status`
 //
@@ -32,6 +33,7 @@
 #include "base/map.h"
 #include "base/ring.h"
 #include "node/leg_state.h"
+#include "node/nat.h"
 #include "node/node.h"
 #include "node/sockets.h"
 #include "path/health.h"
@@ -305,6 +307,7 @@ struct wend_node {
     wend_instant register_at, registered_at; // WEND_NEVER: not due; when it was sent last
     struct wend_datagram route;
     struct wend_sockets sockets;
+    struct wend_nat nat;
     struct wend_discovery_ports discovery[2]; // as the server in use told; zero: nothing
     struct wend_call calls[WEND_NODE_CALLS];
 

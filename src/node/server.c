@@ -243,6 +243,7 @@ static void registered(struct wend_node *n, const struct wend_leg_event *e)
         wend_directory_sync(n);
     wend_records_told(n, &a);
     wend_contact_all_reachable(n);
+    wend_nat_registered(n);
 }
 
 void wend_server_synced(struct wend_node *n)

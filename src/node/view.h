@@ -5,6 +5,7 @@
 
 #include "node/node.h"
 #include "path/paths.h"
+#include "traverse/nat_model.h"
 
 enum wend_path_kind {
     WEND_PATH_NONE = 0,
@@ -50,6 +51,7 @@ struct wend_self_view {
     struct wend_address server_address;
     wend_duration server_rtt;
     uint64_t network_serial, revocation_serial;
+    struct wend_nat_model nat; // serial 0: not found out (yet)
 };
 
 void wend_node_self(const struct wend_node *node, struct wend_self_view *ret);

@@ -40,6 +40,7 @@ static void moved(struct wend_node *n, bool lost)
         wend_server_drain(n);
     }
     wend_contact_all_candidates_changed(n, lost);
+    wend_nat_moved(n);
     wend_server_expire(n);
 }
 

@@ -56,6 +56,8 @@ def test_not_wanted(lab):
     home, carrier = home_and_carrier(lab)
     gateway = MiniUpnpd(home)
     laptop = home.host("laptop").wend_up(net.first_invite, None)
+    wait_source(laptop, "pcp")
+    assert gateway.mapped()
     laptop.stop()
     laptop.options = ("--no-port-mapping",)
     laptop.start()

@@ -247,7 +247,7 @@ static void test_slow_clients_are_closed(void **state)
     char part[1 << 16];
     size_t len = 0;
     ssize_t n;
-    start(&w, 1);
+    start(&w, 200); // the request is read sooner
     w.answer_len = 5u << 20;
     const int silent = dial(&w), deaf = dial(&w);
     say(deaf, "{\"do\":\"big\"}\n");

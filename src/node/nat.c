@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+// docs/protocol.md section 4.4.
+#include "node/nat.h"
+
+#include <string.h>
+
+#include "node/contact.h"
+#include "node/sockets.h"
+
+#define WANT_LOOK WEND_S(60) // how often a stale model is asked after
+
+void wend_nat_init(struct wend_node *n)
+{
+    n->nat.again_at = WEND_NEVER; // discovery is zeroed memory, and idle
+}
+
+static struct wend_address local_of(const struct wend_node *n, uint16_t port)
+{
+    const struct wend_address seen =
+        n->leg_made ? wend_leg_observed(&n->leg) : (struct wend_address){0};
+    struct wend_address found = {0};
+
+    for (size_t i = 0; i < n->interface_count; i++) {
+        const struct wend_address *a = &n->interfaces[i];
+        if (a->family != WEND_FAMILY_IPV4)
+            continue;
+        if (found.family == WEND_FAMILY_NONE || wend_address_same_ip(a, &seen))
+            found = *a;
+    }
+    found.port = port;
+    return found;
+}
+
+static void close_socket(struct wend_node *n, uint8_t socket)
+{
+    uint16_t *number = &n->nat.sockets[socket];
+
+    if (*number != 0)
+        wend_sockets_close(n, number, 1);
+    *number = 0;
+}
+
+static void open_socket(struct wend_node *n, uint8_t socket)
+{
+    const struct wend_address none = {0};
+
+    if (wend_sockets_open(n, WEND_FAMILY_IPV4, 0, 1, &n->nat.sockets[socket]) == 0)
+        wend_discovery_opened(&n->nat.discovery, socket, &none, n->now);
+}
+
+static void stop(struct wend_node *n)
+{
+    for (uint8_t i = 0; i < WEND_DISCOVERY_SOCKETS; i++)
+        close_socket(n, i);
+}
+
+static bool is_wanted(const struct wend_node *n)
+{
+    for (uint32_t i = 0; i < n->contact_high; i++)
+        if (n->contacts[i].used && wend_contact_is_wanted(n, &n->contacts[i]))
+            return true;
+    return false;
+}
+
+static void heed_event(struct wend_node *n, const struct wend_discovery_event *e)
+{
+    switch (e->kind) {
+    case WEND_DISCOVERY_OPEN_SOCKET: open_socket(n, e->socket); break;
+    case WEND_DISCOVERY_CLOSE_SOCKET: close_socket(n, e->socket); break;
+    case WEND_DISCOVERY_IS_STALE: n->nat.again_at = n->now; break;
+    case WEND_DISCOVERY_DONE:
+    case WEND_DISCOVERY_EVENT_NONE: break;
+    }
+}
+
+static void drain(struct wend_node *n)
+{
+    struct wend_discovery_event e;
+    struct wend_discovery_datagram d;
+
+    while (wend_discovery_next_event(&n->nat.discovery, &e))
+        heed_event(n, &e);
+    while (wend_discovery_next_datagram(&n->nat.discovery, &d)) {
+        const struct wend_datagram way = {
+            .transport = WEND_TRANSPORT_UDP, .remote = d.to, .socket = n->nat.sockets[d.socket]};
+        wend_node_send(n, &way, d.bytes);
+    }
+}
+
+static size_t servers(const struct wend_node *n, struct wend_address ret[WEND_NODE_DISCOVERY_MAX])
+{
+    struct wend_address all[WEND_NODE_DISCOVERY_MAX];
+    const size_t count = wend_node_discovery(n, all);
+    size_t found = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (all[i].family == WEND_FAMILY_IPV4)
+            ret[found++] = all[i];
+    return found;
+}
+
+// Other servers. A model's serial is never used twice.
+static void renew(struct wend_node *n, const struct wend_address *where, size_t count)
+{
+    struct wend_discovery *d = &n->nat.discovery;
+    const uint32_t last = d->last_serial;
+
+    wend_discovery_init(d, where, count);
+    d->last_serial = last;
+}
+
+static void begin(struct wend_node *n)
+{
+    uint8_t random[WEND_DISCOVERY_RANDOM_LEN];
+    struct wend_address where[WEND_NODE_DISCOVERY_MAX];
+    const struct wend_address local = local_of(n, n->config.port);
+    const size_t count = servers(n, where);
+
+    n->nat.again_at = WEND_NEVER;
+    if (n->discovery[0].port_count == 0 || count == 0 || local.family == WEND_FAMILY_NONE)
+        return; // nobody to ask, or nowhere to ask from
+    if (!n->nat.begun)
+        renew(n, where, count);
+    n->nat.begun = true;
+    wend_random_bytes(&n->random, random, sizeof random);
+    wend_discovery_restart(&n->nat.discovery, random, &local, n->now);
+    drain(n);
+}
+
+void wend_nat_registered(struct wend_node *n)
+{
+    if (!n->nat.begun)
+        begin(n);
+}
+
+void wend_nat_moved(struct wend_node *n)
+{
+    stop(n);
+    wend_discovery_forget(&n->nat.discovery);
+    drain(n);
+    n->nat.begun = false;
+    n->nat.again_at = n->registered && !n->isolated ? n->now : WEND_NEVER;
+}
+
+void wend_nat_close(struct wend_node *n)
+{
+    stop(n);
+    wend_discovery_forget(&n->nat.discovery);
+}
+
+void wend_nat_socket_opened(struct wend_node *n, uint16_t number, uint16_t port)
+{
+    for (uint8_t i = 1; i < WEND_DISCOVERY_SOCKETS; i++) {
+        if (n->nat.sockets[i] != number)
+            continue;
+        const struct wend_address local = port != 0 ? local_of(n, port) : (struct wend_address){0};
+        wend_discovery_opened(&n->nat.discovery, i, &local, n->now);
+        drain(n);
+        return;
+    }
+}
+
+bool wend_nat_receive(struct wend_node *n, const struct wend_datagram *in)
+{
+    uint8_t socket = 0;
+
+    while (in->socket != 0 && socket < WEND_DISCOVERY_SOCKETS &&
+           n->nat.sockets[socket] != in->socket)
+        socket++;
+    if (!n->nat.begun || socket == WEND_DISCOVERY_SOCKETS || in->transport != WEND_TRANSPORT_UDP ||
+        wend_discovery_receive(&n->nat.discovery, socket, in, n->now) != 0)
+        return false;
+    drain(n);
+    return true;
+}
+
+void wend_nat_expire(struct wend_node *n)
+{
+    wend_discovery_expire(&n->nat.discovery, n->now);
+    drain(n);
+    if (n->nat.again_at > n->now)
+        return;
+    if (!n->nat.begun || is_wanted(n))
+        begin(n);
+    else
+        n->nat.again_at = n->now + WANT_LOOK;
+}
+
+wend_instant wend_nat_deadline(const struct wend_node *n)
+{
+    return wend_instant_min(n->nat.again_at, wend_discovery_deadline(&n->nat.discovery));
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// What nodes find out about the NATs in front of them, against what those are.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "node/node_state.h"
+#include "node/view.h"
+#include "run.h"
+
+enum { SEEDS = 5 };
+
+static struct sim_world world;
+static struct sim_scenario scenario;
+static const struct sim_options options = {.bound = WEND_S(30), .best_bound = WEND_S(310)};
+
+static void plan(uint64_t seed, const struct wend_sim_box *box)
+{
+    const struct sim_scale as_it_is = {0};
+
+    assert_true(sim_scenario_make(&scenario, "plain", seed, &as_it_is));
+    scenario.discovery = true;
+    scenario.places[0].box = *box;
+}
+
+static struct wend_nat_model found(void)
+{
+    struct wend_self_view self;
+
+    wend_node_self(world.devices[0].node, &self);
+    return self.nat;
+}
+
+static struct wend_nat_model find_out(uint64_t seed, const struct wend_sim_box *box)
+{
+    plan(seed, box);
+    sim_world_begin(&world, &scenario, &options);
+    sim_world_run(&world, SIM_BEGIN + WEND_S(5));
+    assert_false(sim_world_failed(&world));
+    const struct wend_nat_model m = found();
+    assert_int_equal(world.devices[0].sockets.count, 0); // all closed again
+    sim_world_end(&world);
+    return m;
+}
+
+static enum wend_nat_dependence named(enum wend_sim_dependence d)
+{
+    switch (d) {
+    case WEND_SIM_ENDPOINT_INDEPENDENT: return WEND_NAT_ENDPOINT_INDEPENDENT;
+    case WEND_SIM_ADDRESS_DEPENDENT: return WEND_NAT_ADDRESS_DEPENDENT;
+    case WEND_SIM_ADDRESS_AND_PORT_DEPENDENT: return WEND_NAT_ADDRESS_AND_PORT_DEPENDENT;
+    }
+    return WEND_NAT_UNKNOWN;
+}
+
+static void every_mapping_and_filtering_is_named_rightly(void **state)
+{
+    static const enum wend_sim_allocation allocations[] = {
+        WEND_SIM_PORT_PRESERVING, WEND_SIM_PORT_SEQUENTIAL, WEND_SIM_PORT_RANDOM};
+
+    (void)state;
+    for (uint64_t i = 0; i < 3 * 3 * 3 * SEEDS; i++) {
+        const struct wend_sim_box box = {
+            .kind = WEND_SIM_BOX_NAT,
+            .mapping = (enum wend_sim_dependence)(i % 3),
+            .filtering = (enum wend_sim_dependence)(i / 3 % 3),
+            .allocation = allocations[i / 9 % 3],
+            .port_min = 20000,
+        };
+        const struct wend_nat_model m = find_out(i, &box);
+        // A NAT that keeps the port for each destination cannot be told from one with one mapping
+        // for all, as long as nobody else has the port.
+        if (box.mapping == WEND_SIM_ENDPOINT_INDEPENDENT ||
+            box.allocation != WEND_SIM_PORT_PRESERVING)
+            assert_int_equal(m.mapping, named(box.mapping));
+        assert_int_equal(m.filtering, named(box.filtering));
+        assert_int_equal(m.translates, WEND_NAT_YES);
+        assert_int_equal(m.public.family, WEND_FAMILY_IPV4);
+        if (box.allocation == WEND_SIM_PORT_SEQUENTIAL)
+            assert_int_equal(m.allocation, WEND_NAT_SEQUENTIAL);
+    }
+}
+
+static void none_is_named_so(void **state)
+{
+    const struct wend_sim_box none = {.kind = WEND_SIM_BOX_NONE};
+
+    (void)state;
+    const struct wend_nat_model m = find_out(1, &none);
+    assert_int_equal(m.mapping, WEND_NAT_NONE);
+    assert_int_equal(m.translates, WEND_NAT_NO);
+}
+
+static void a_blocked_device_asks_in_vain_and_says_so(void **state)
+{
+    const struct wend_sim_box box = {.kind = WEND_SIM_BOX_NAT, .only_tcp443 = true};
+
+    (void)state;
+    const struct wend_nat_model m = find_out(1, &box);
+    assert_int_equal(m.udp, WEND_NAT_NO);
+    assert_int_equal(m.mapping, WEND_NAT_UNKNOWN);
+}
+
+static uint64_t questions(void)
+{
+    return world.devices[0].node->nat.discovery.run;
+}
+
+// Asked at the start; after ten minutes only while somebody wants a path; elsewhere, anew.
+static void it_is_asked_again_when_it_matters(void **state)
+{
+    const struct wend_sim_box box = {.kind = WEND_SIM_BOX_NAT, .port_min = 20000};
+
+    (void)state;
+    plan(1, &box);
+    for (uint32_t i = 0; i < scenario.flow_count; i++)
+        scenario.flows[i].stop = WEND_S(900);
+    scenario.length = WEND_S(4000);
+    sim_world_begin(&world, &scenario, &options);
+    sim_world_run(&world, SIM_BEGIN + WEND_S(500));
+    assert_int_equal(questions(), 1);
+    const uint32_t serial = found().serial;
+    sim_world_run(&world, SIM_BEGIN + WEND_S(800));
+    assert_int_equal(questions(), 2);
+    assert_int_equal(found().mapping, WEND_NAT_ENDPOINT_INDEPENDENT);
+    sim_world_run(&world, SIM_BEGIN + WEND_S(3500));
+    assert_int_equal(questions(), 2); // nobody has wanted anything for long
+    assert_true(found().serial >= serial);
+    assert_false(sim_world_failed(&world));
+    sim_world_end(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_mapping_and_filtering_is_named_rightly),
+        cmocka_unit_test(none_is_named_so),
+        cmocka_unit_test(a_blocked_device_asks_in_vain_and_says_so),
+        cmocka_unit_test(it_is_asked_again_when_it_matters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
