@@ -131,10 +131,15 @@ static inline void need_namespaces(void)
         skip();
 }
 
-static inline bool readable(int fd)
+static inline bool comes_within(int fd, int ms)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    return poll(&p, 1, STALL_MS) == 1;
+    return poll(&p, 1, ms) == 1;
+}
+
+static inline bool readable(int fd)
+{
+    return comes_within(fd, STALL_MS);
 }
 
 // ---- What a node would do ----
