@@ -5,9 +5,8 @@
 //                                                           -> TAKEN: a copy lies in a cell here
 //         wend_hold_next: copies that are due, in order -> batch -> wend_hold_return when drained
 //
-// Rule:   each way keeps its own order, as networks mostly do. So a counter that is missing may
-// still
-//         come by a way that has brought nothing newer, and by no other. What is behind a gap waits
+// Rule:   each way keeps its own order, as networks mostly do. So a missing counter may still come
+//         by a way that has brought nothing newer, and by no other. What is behind a gap waits
 //           - for each way that is known, was not left, and is not past the gap (a track),
 //           - for a way that is not known yet but must exist, because a mark or a way that was left
 //             and is in use again says that the counters in between went elsewhere (a debt),

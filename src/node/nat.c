@@ -48,12 +48,6 @@ static void open_socket(struct wend_node *n, uint8_t socket)
         wend_discovery_opened(&n->nat.discovery, socket, &none, n->now);
 }
 
-static void stop(struct wend_node *n)
-{
-    for (uint8_t i = 0; i < WEND_DISCOVERY_SOCKETS; i++)
-        close_socket(n, i);
-}
-
 static bool is_wanted(const struct wend_node *n)
 {
     for (uint32_t i = 0; i < n->contact_high; i++)
@@ -87,16 +81,14 @@ static void drain(struct wend_node *n)
     }
 }
 
+// Those of IPv4, which come first.
 static size_t servers(const struct wend_node *n, struct wend_address ret[WEND_NODE_DISCOVERY_MAX])
 {
-    struct wend_address all[WEND_NODE_DISCOVERY_MAX];
-    const size_t count = wend_node_discovery(n, all);
-    size_t found = 0;
+    size_t count = wend_node_discovery(n, ret);
 
-    for (size_t i = 0; i < count; i++)
-        if (all[i].family == WEND_FAMILY_IPV4)
-            ret[found++] = all[i];
-    return found;
+    while (count > 0 && ret[count - 1].family != WEND_FAMILY_IPV4)
+        count--;
+    return count;
 }
 
 // Other servers. A model's serial is never used twice.
@@ -135,7 +127,6 @@ void wend_nat_registered(struct wend_node *n)
 
 void wend_nat_moved(struct wend_node *n)
 {
-    stop(n);
     wend_discovery_forget(&n->nat.discovery);
     drain(n);
     n->nat.begun = false;
@@ -144,8 +135,8 @@ void wend_nat_moved(struct wend_node *n)
 
 void wend_nat_close(struct wend_node *n)
 {
-    stop(n);
     wend_discovery_forget(&n->nat.discovery);
+    drain(n);
 }
 
 void wend_nat_socket_opened(struct wend_node *n, uint16_t number, uint16_t port)

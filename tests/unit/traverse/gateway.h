@@ -52,6 +52,15 @@ static inline void scene_init(struct scene *s)
                                .outside = wend_address_ipv4(0xcb007109, 0)}; // 203.0.113.9
 }
 
+// The first gateway speaks one of the two protocols. Returns it.
+static inline struct gateway *scene_init_by(struct scene *s, bool natpmp)
+{
+    scene_init(s);
+    s->g[0].pcp = !natpmp;
+    s->g[0].natpmp = natpmp;
+    return &s->g[0];
+}
+
 static inline uint32_t gateway_epoch(const struct gateway *g, wend_instant now)
 {
     return (uint32_t)((now - g->born) / WEND_S(1));

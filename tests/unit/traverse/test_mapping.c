@@ -55,9 +55,7 @@ static void takes_another_port(void **state)
     (void)state;
     for (int natpmp = 0; natpmp < 2; natpmp++) {
         static struct scene s;
-        scene_init(&s);
-        s.g[0].pcp = natpmp == 0;
-        s.g[0].natpmp = natpmp != 0;
+        scene_init_by(&s, natpmp != 0);
         s.g[0].port = 1024;
         scene_start(&s);
         scene_mapped(&s, OUTSIDE, 1024);
@@ -99,9 +97,7 @@ static void survives_loss(void **state)
     (void)state;
     for (int natpmp = 0; natpmp < 2; natpmp++) {
         static struct scene s;
-        scene_init(&s);
-        s.g[0].pcp = natpmp == 0;
-        s.g[0].natpmp = natpmp != 0;
+        scene_init_by(&s, natpmp != 0);
         s.g[0].lose = 3;
         scene_start(&s);
         scene_pass(&s, WEND_S(25));
@@ -114,10 +110,7 @@ static void renews_at_half_of_the_lifetime(void **state)
     (void)state;
     for (int natpmp = 0; natpmp < 2; natpmp++) {
         static struct scene s;
-        scene_init(&s);
-        struct gateway *g = &s.g[0];
-        g->pcp = natpmp == 0;
-        g->natpmp = natpmp != 0;
+        struct gateway *g = scene_init_by(&s, natpmp != 0);
         g->lifetime_s = 1000;
         scene_start(&s);
         scene_mapped(&s, OUTSIDE, 54321);
@@ -158,10 +151,7 @@ static void makes_a_lost_mapping_anew(void **state)
     (void)state;
     for (int natpmp = 0; natpmp < 2; natpmp++) {
         static struct scene s;
-        scene_init(&s);
-        struct gateway *g = &s.g[0];
-        g->pcp = natpmp == 0;
-        g->natpmp = natpmp != 0;
+        struct gateway *g = scene_init_by(&s, natpmp != 0);
         g->port = 2000;
         scene_start(&s);
         scene_mapped(&s, OUTSIDE, 2000);
@@ -184,10 +174,7 @@ static void asks_for_the_epoch(void **state)
     (void)state;
     for (int natpmp = 0; natpmp < 2; natpmp++) {
         static struct scene s;
-        scene_init(&s);
-        struct gateway *g = &s.g[0];
-        g->pcp = natpmp == 0;
-        g->natpmp = natpmp != 0;
+        struct gateway *g = scene_init_by(&s, natpmp != 0);
         scene_start(&s);
         scene_mapped(&s, OUTSIDE, 54321);
         scene_pass(&s, WEND_S(200));
@@ -229,10 +216,7 @@ static void deletes_at_the_end(void **state)
     (void)state;
     for (int natpmp = 0; natpmp < 2; natpmp++) {
         static struct scene s;
-        scene_init(&s);
-        struct gateway *g = &s.g[0];
-        g->pcp = natpmp == 0;
-        g->natpmp = natpmp != 0;
+        struct gateway *g = scene_init_by(&s, natpmp != 0);
         scene_start(&s);
         scene_mapped(&s, OUTSIDE, 54321);
         g->lose = 1;
