@@ -3,11 +3,14 @@
 // second, and no address that never answered is sent more probes than docs/protocol.md allows.
 #include <string.h>
 
+#include "node/view.h"
 #include "wire/session.h"
 #include "world.h"
 
 #define CONTROL_A_SECOND 200 // and so many for each other device
 #define CONTROL_A_PEER   60
+#define PUNCHES_A_SECOND 1400 // openers, and probes of all volleys at once
+#define PUNCH_LEN        64   // 29 bytes padded to 32, header and tag
 
 static bool is_server(const struct wend_address *a)
 {
@@ -41,6 +44,22 @@ static struct sim_watched *find(struct sim_device *d, const struct wend_address 
     return NULL;
 }
 
+// Where the server truly sees another device: a volley may send more there.
+static bool is_attested(const struct sim_world *w, const struct sim_device *d,
+                        const struct wend_address *to)
+{
+    struct wend_self_view view;
+
+    for (uint32_t i = 0; i < w->scenario->device_count; i++) {
+        if (i == d->index || !w->devices[i].running)
+            continue;
+        wend_node_self(w->devices[i].node, &view);
+        if (wend_address_same_ip(&view.public_address, to))
+            return true;
+    }
+    return false;
+}
+
 static void book_probe(struct sim_world *w, struct sim_device *d, const struct wend_address *to)
 {
     struct sim_watched *e = find(d, to);
@@ -49,22 +68,25 @@ static void book_probe(struct sim_world *w, struct sim_device *d, const struct w
     if (e == NULL || e->answered)
         return;
     wend_instant *oldest = &e->sent[e->next++ % SIM_PROBES_MAX];
-    if (*oldest != 0 && w->now - *oldest < WEND_S(60))
+    if (*oldest != 0 && w->now - *oldest < WEND_S(60) && !is_attested(w, d, to))
         sim_world_fail(w, "device %u sent more than %u probes in a minute to %s, which never spoke",
                        d->index, SIM_PROBES_MAX, wend_address_format(to, text));
     *oldest = w->now;
 }
 
-static void book_second(struct sim_world *w, struct sim_device *d, bool user)
+static void book_second(struct sim_world *w, struct sim_device *d, bool user, bool punch)
 {
     const uint32_t control =
         CONTROL_A_SECOND + CONTROL_A_PEER * (uint32_t)(w->scenario->device_count - 1);
 
     if (w->now - d->second >= WEND_S(1)) {
         d->second = w->now;
-        d->in_second = 0;
+        d->in_second = d->punches = 0;
     }
-    if (user)
+    if (punch && ++d->punches > PUNCHES_A_SECOND)
+        sim_world_fail(w, "device %u sends %u datagrams of volleys in a second", d->index,
+                       d->punches);
+    if (user || punch)
         return;
     if (++d->in_second > control)
         sim_world_fail(w, "device %u sends without end: %u datagrams of its own in a second",
@@ -80,7 +102,9 @@ void sim_watch_sent(struct sim_world *w, struct sim_device *d, const struct wend
     w->stats.control += !user;
     w->stats.handshakes += type == WEND_MESSAGE_INITIATION;
     w->stats.probes += type == WEND_MESSAGE_CONTROL;
-    book_second(w, d, user);
+    book_second(w, d, user,
+                type == WEND_MESSAGE_CONTROL && out->bytes.len == PUNCH_LEN &&
+                    !is_server(&out->remote));
     if (!user && out->transport == WEND_TRANSPORT_UDP && !is_server(&out->remote) &&
         (type == WEND_MESSAGE_CONTROL || type == WEND_MESSAGE_RESPONSE))
         book_probe(w, d, &out->remote);

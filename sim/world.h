@@ -109,7 +109,7 @@ struct sim_device {
     // Bounds.
     uint64_t mark; // of the node that runs: it knows nothing of one before
     wend_instant second;
-    uint32_t in_second;
+    uint32_t in_second, punches;
     struct sim_watched watched[SIM_WATCHED];
 };
 

@@ -7,6 +7,7 @@
 #include "node/directory.h"
 #include "node/early.h"
 #include "node/records.h"
+#include "node/volleys.h"
 
 #define WANTED_FOR  WEND_S(120) // docs/protocol.md section 7.2
 #define ACTIVE_FOR  WEND_S(10)
@@ -128,6 +129,7 @@ void wend_contact_close(struct wend_node *n, struct wend_contact *c)
     struct wend_seat *seat = wend_contact_seat(n, c);
     struct wend_node_event e = {.kind = WEND_NODE_PEER, .slot = c->slot};
 
+    wend_volleys_close(n, c);
     withdraw(n, c);
     wend_session_close(&c->session);
     wend_heap_remove(&n->timers, &c->timer);
@@ -206,6 +208,7 @@ static wend_instant deadline(const struct wend_node *n, const struct wend_contac
     if (n->isolated)
         return least;
     least = wend_instant_min(least, c->tell_at);
+    least = wend_instant_min(least, wend_volleys_deadline(n, c));
     least = wend_instant_min(least, wend_early_deadline(c));
     if (lacks_way(n, c))
         least = wend_instant_min(least, c->ask_at);
@@ -219,6 +222,7 @@ static void settle_ways(struct wend_node *n, struct wend_contact *c)
 {
     wend_paths_expire(&c->paths, n->now);
     mind_way(n, c);
+    wend_volleys_mind(n, c);
     mind_candidates(n, c);
     wend_contact_take_events(n, c); // what mind_way may have begun
 }
@@ -230,6 +234,7 @@ void wend_contact_settle(struct wend_node *n, struct wend_contact *c)
     if (!n->isolated)
         settle_ways(n, c);
     wend_early_settle(n, c);
+    wend_volleys_settle(n, c);
     wend_contact_take_datagrams(n, c, NULL);
     if (!n->isolated)
         wend_contact_send_probes(n, c);

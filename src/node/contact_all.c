@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What concerns all contacts at once: what the server is to us now, and where we are.
 #include "node/contact.h"
+#include "node/volleys.h"
 
 void wend_contact_all_channels_void(struct wend_node *n)
 {
@@ -69,8 +70,10 @@ static bool gather(struct wend_node *n)
 
 static void candidates_changed(struct wend_node *n, struct wend_contact *c, bool lost)
 {
-    if (lost)
+    if (lost) {
+        wend_volleys_moved(n, c);
         wend_paths_restart(&c->paths, n->now);
+    }
     c->tell_after = 0;
     wend_contact_tell_candidates(n, c);
     wend_contact_try_candidates(n, c);

@@ -6,6 +6,7 @@
 #include "node/contact.h"
 #include "node/early.h"
 #include "node/records.h"
+#include "node/volleys.h"
 #include "wire/frame.h"
 
 #define BODY_MAX   1200
@@ -26,8 +27,9 @@ struct wend_origin wend_contact_way_in_use(const struct wend_contact *c)
 
     if (path == NULL || path->remote.family == WEND_FAMILY_NONE)
         return wend_contact_relay_way(c);
-    return (struct wend_origin){.kind = WEND_ORIGIN_DIRECT,
-                                .way = {.transport = WEND_TRANSPORT_UDP, .remote = path->remote}};
+    return (struct wend_origin){
+        .kind = WEND_ORIGIN_DIRECT,
+        .way = {.transport = WEND_TRANSPORT_UDP, .remote = path->remote, .socket = path->socket}};
 }
 
 // Seals one message and sends it where `way` says.
@@ -108,7 +110,8 @@ void wend_contact_try_candidates(struct wend_node *n, struct wend_contact *c)
     for (size_t i = 0; i < c->theirs.count; i++) {
         const struct wend_candidate *candidate = &c->theirs.at[i];
         const bool hold = candidate->kind != WEND_CANDIDATE_HOST && c->hold_until > n->now;
-        if (has_family(n, candidate->address.family) && !is_our_own(n, &candidate->address))
+        if (has_family(n, candidate->address.family) && !is_our_own(n, &candidate->address) &&
+            !wend_volleys_keep_off(n, c, candidate))
             (void)wend_paths_add(&c->paths, &candidate->address, hold ? c->hold_until : n->now);
     }
 }
@@ -126,7 +129,7 @@ void wend_contact_open_nat(struct wend_node *n, struct wend_contact *c)
         const struct wend_datagram way = {.transport = WEND_TRANSPORT_UDP,
                                           .remote = candidate->address};
         if (candidate->kind != WEND_CANDIDATE_HOST && has_family(n, candidate->address.family) &&
-            !is_our_own(n, &candidate->address) &&
+            !is_our_own(n, &candidate->address) && !wend_volleys_keep_off(n, c, candidate) &&
             wend_budget_spend(&n->budget, &candidate->address, n->now))
             wend_node_send(n, &way, opener);
     }
@@ -256,6 +259,8 @@ static bool dispatch(struct wend_node *n, struct wend_contact *c, const struct w
     case WEND_CONTROL_EARLY: wend_early_control(n, c, in); return true;
     case WEND_CONTROL_REPORT: wend_contact_reported(n, c, origin, in); return true;
     case WEND_CONTROL_SWITCHED: wend_contact_switched(n, c, in); return true;
+    case WEND_CONTROL_VOLLEY: wend_volleys_message(n, c, in); return true;
+    case WEND_CONTROL_PUNCH: wend_volleys_punched(n, c, origin, in); return true;
     case WEND_CONTROL_GOODBYE:
         if (!in->response)
             wend_contact_close(n, c);

@@ -8,6 +8,7 @@
 #include "node/directory.h"
 #include "node/early.h"
 #include "node/records.h"
+#include "node/volleys.h"
 
 #define ATTRIBUTES_MAX WEND_ATTRIBUTES_LEN_MAX
 
@@ -143,6 +144,7 @@ void wend_contact_start(struct wend_node *n, struct wend_contact *c)
     if (wend_session_is_starting(&c->session))
         return;
     put_attributes(n, c, wend_contact_seat(n, c)->epoch, &w);
+    c->model_told = wend_volleys_offer(n, c, &w);
     wend_early_offer(n, c, &w);
     wend_assert(!w.failed);
     const struct wend_session_start start = {
@@ -200,6 +202,7 @@ void wend_contact_response(struct wend_node *n, struct wend_bytes in)
         }
         learn(n, c, &a, true);
         wend_early_heard(n, c, &a, true);
+        wend_volleys_accepted(n, c, a.nat, wend_get_u32le(in.at + 8));
     }
     wend_contact_settle(n, c);
     wend_records_told_by_peer(n, c->slot, c->their_revocations);
@@ -247,7 +250,8 @@ static void await_opening(const struct wend_node *n, struct wend_contact *c)
     c->open_at = c->hold_until;
 }
 
-static bool accept_new(struct wend_node *n, struct wend_contact *c, const struct wend_initiation *i)
+static bool accept_new(struct wend_node *n, struct wend_contact *c,
+                       const struct wend_origin *origin, const struct wend_initiation *i)
 {
     struct wend_attributes a;
     uint8_t body[ATTRIBUTES_MAX];
@@ -258,6 +262,11 @@ static bool accept_new(struct wend_node *n, struct wend_contact *c, const struct
     const bool fresh = wend_early_is_fresh(n, c, i, &a);
     const bool taken = fresh && wend_early_is_welcome(c, &a);
     put_attributes(n, c, 0, &w);
+    if (origin->attested.family != WEND_FAMILY_NONE)
+        c->attested = origin->attested;
+    // Where handshakes crossed, the one of the side that does not yield bears both models.
+    if (!wend_session_is_starting(&c->session) || wend_session_yields(&c->session))
+        wend_volleys_answer(n, c, a.nat, &w);
     wend_early_answer(n, c, taken ? i : NULL, &w);
     wend_assert(!w.failed);
     const struct wend_session_accept accept = {
@@ -271,6 +280,7 @@ static bool accept_new(struct wend_node *n, struct wend_contact *c, const struct
     wend_contact_seat(n, c)->label = i->label;
     learn(n, c, &a, fresh);
     wend_early_heard(n, c, &a, false);
+    wend_volleys_answered(n, c, a.nat, i->remote_index);
     if (taken)
         wend_early_take(n, c, i, &a);
     else if (a.early_data.at != NULL)
@@ -280,7 +290,8 @@ static bool accept_new(struct wend_node *n, struct wend_contact *c, const struct
 }
 
 // True when there is an answer to send.
-static bool answer(struct wend_node *n, struct wend_contact *c, struct wend_initiation *i)
+static bool answer(struct wend_node *n, struct wend_contact *c, const struct wend_origin *origin,
+                   struct wend_initiation *i)
 {
     bool is_new;
     const enum wend_drop drop = wend_session_receive_initiation(&c->session, i, n->now, &is_new);
@@ -288,7 +299,7 @@ static bool answer(struct wend_node *n, struct wend_contact *c, struct wend_init
     wend_node_drop(n, drop);
     if (drop != WEND_DROP_NONE)
         return false;
-    return !is_new || accept_new(n, c, i);
+    return !is_new || accept_new(n, c, origin, i);
 }
 
 // Before a contact is made for somebody, the message must prove to be theirs, and new.
@@ -328,7 +339,7 @@ void wend_contact_initiation(struct wend_node *n, struct wend_origin *origin, st
     struct wend_contact *c = wend_contact_open(n, wend_directory_slot(n, seat), false);
     if (c == NULL) {
         wend_node_drop(n, WEND_DROP_UNDER_LOAD);
-    } else if (answer(n, c, &i)) {
+    } else if (answer(n, c, origin, &i)) {
         wend_contact_take_events(n, c); // the opening half has the key before the peer may use it
         wend_contact_take_datagrams(n, c, origin);
         wend_contact_settle(n, c);

@@ -59,7 +59,8 @@ static void send_padded(struct wend_node *n, struct wend_contact *c, const struc
 // The budget is for those who do not answer; one probe of a path may be lost, and padded ones are.
 static bool may_probe(struct wend_node *n, const struct wend_path_probe *probe)
 {
-    if (probe->proven || wend_budget_spend(&n->budget, &probe->remote, probe->sent))
+    if (probe->proven || probe->attested ||
+        wend_budget_spend(&n->budget, &probe->remote, probe->sent))
         return true;
     wend_node_drop(n, WEND_DROP_RATE_LIMITED);
     return false;
@@ -80,9 +81,10 @@ static void send_probe(struct wend_node *n, struct wend_contact *c,
         if (!may_probe(n, probe))
             return;
         wend_attribute_put_address(&w, &probe->remote);
-        way =
-            (struct wend_origin){.kind = WEND_ORIGIN_DIRECT,
-                                 .way = {.transport = WEND_TRANSPORT_UDP, .remote = probe->remote}};
+        way = (struct wend_origin){.kind = WEND_ORIGIN_DIRECT,
+                                   .way = {.transport = WEND_TRANSPORT_UDP,
+                                           .remote = probe->remote,
+                                           .socket = probe->socket}};
     }
     put_counters(n, c, &w);
     put_serial(n, &w);
@@ -128,7 +130,10 @@ void wend_contact_probed(struct wend_node *n, struct wend_contact *c,
                                       .id = in->id,
                                       .attributes = {.at = body, .len = w.len}};
     wend_contact_send_control(n, c, origin, &head);
-    if (origin->kind == WEND_ORIGIN_DIRECT &&
+    // Where a volley found the way, what comes from elsewhere is an answer's source, not a
+    // destination.
+    if (origin->kind == WEND_ORIGIN_DIRECT && origin->way.socket == 0 && c->volley == 0 &&
+        !wend_paths_has_found(&c->paths, &origin->way.remote) &&
         wend_candidate_is_usable(&origin->way.remote, &n->overlay))
         (void)wend_paths_add(&c->paths, &origin->way.remote, n->now);
     take_serial(n, c, &a);

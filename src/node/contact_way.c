@@ -55,13 +55,13 @@ void wend_contact_send_initiation(struct wend_node *n, struct wend_contact *c)
     if (c->sent_len == 0)
         return;
     if (direct != NULL) {
-        const struct wend_datagram way = {.transport = WEND_TRANSPORT_UDP,
-                                          .remote = direct->remote};
+        const struct wend_datagram way = {
+            .transport = WEND_TRANSPORT_UDP, .remote = direct->remote, .socket = direct->socket};
         wend_node_send(n, &way, in);
     }
     if (c->channel != 0 && n->now - c->began >= CHANNEL_DOUBT)
         wend_contact_void_channel(c);
-    if (c->channel == 0) {
+    if (c->channel == 0 || (c->model_told != 0 && !c->calling)) { // the server attests both sides
         call_peer(n, c); // also beside a direct path: the relay shall be there when that fails
         return;
     }
@@ -101,6 +101,7 @@ void wend_contact_called(struct wend_node *n, uint32_t slot, struct wend_bytes a
     if (error != 0 || wend_attributes_parse(attributes, &a) != 0)
         return;
     wend_contact_use_channel(n, c, wend_attribute_u32(a.channel));
+    (void)wend_attribute_address(a.address, &c->attested);
     struct wend_bytes rest = a.all;
     while (wend_attribute_next(&rest, WEND_ATTRIBUTE_DATAGRAM, &datagram))
         if (datagram.len > 0 && datagram.at[0] == WEND_MESSAGE_RESPONSE)
@@ -120,6 +121,7 @@ void wend_contact_requested(struct wend_node *n, const struct wend_leg_event *ev
     if (a->entry.at != NULL)
         wend_directory_apply(n, a->entry);
     origin.channel = wend_attribute_u32(a->channel);
+    (void)wend_attribute_address(a->address, &origin.attested);
     while (!origin.answered && wend_attribute_next(&rest, WEND_ATTRIBUTE_DATAGRAM, &datagram))
         if (datagram.len > 0 && datagram.at[0] == WEND_MESSAGE_INITIATION)
             wend_contact_initiation(n, &origin, datagram);
@@ -191,8 +193,10 @@ static struct wend_plane_path plane_path(const struct wend_node *n, const struct
         return (struct wend_plane_path){0};
     const uint16_t mtu = wend_paths_mtu(&c->paths, path);
     if (path->remote.family != WEND_FAMILY_NONE)
-        return (struct wend_plane_path){
-            .transport = WEND_TRANSPORT_UDP, .remote = path->remote, .mtu_bytes = mtu};
+        return (struct wend_plane_path){.transport = WEND_TRANSPORT_UDP,
+                                        .remote = path->remote,
+                                        .socket = path->socket,
+                                        .mtu_bytes = mtu};
     return (struct wend_plane_path){.transport = n->route.transport,
                                     .stream = n->route.stream,
                                     .channel = c->channel,

@@ -86,6 +86,7 @@ static void init_machines(struct wend_node *n)
     wend_directory_init(n);
     wend_server_init(n);
     wend_nat_init(n);
+    wend_volley_limits_init(&n->volleys.limits, 0);
 }
 
 int wend_node_init(void *memory, const struct wend_node_config *config, uint64_t unix_ns,
@@ -401,8 +402,10 @@ int wend_node_receive(struct wend_node *n, const struct wend_datagram *in, wend_
         return -EBADMSG;
     }
     const enum wend_kind kind = wend_demux(in->bytes);
-    if (kind == WEND_KIND_STUN && wend_nat_receive(n, in))
+    if (kind == WEND_KIND_STUN && (wend_nat_receive(n, in) || wend_volleys_receive(n, in))) {
+        wend_volleys_follow_model(n);
         return 0;
+    }
     if (n->leg_made && is_for_leg(n, kind, in)) {
         (void)wend_leg_receive(&n->leg, in, now);
         wend_server_drain(n);
@@ -427,6 +430,7 @@ void wend_node_expire(struct wend_node *n, wend_instant now)
     wend_records_expire(n);
     wend_contacts_expire(n);
     wend_nat_expire(n);
+    wend_volleys_follow_model(n);
     if (n->minute_at <= now) {
         n->minute_at = now + MINUTE;
         wend_directory_purge(n);

@@ -21,6 +21,8 @@
 // contact_report.c     type 9: reports, to the peer
 // contact_health.c     type 9: reports, of the peer; which way in use is left, and how
 // nat.c                what the NATs in front of us do
+// volleys.c            direct paths through hard NATs: told, begun, ended
+// volleys_run.c        the same: carried out
 // sockets.c            UDP sockets beside the usual one
 // view.c               for `wend status`
 //
@@ -36,6 +38,7 @@
 #include "node/nat.h"
 #include "node/node.h"
 #include "node/sockets.h"
+#include "node/volleys.h"
 #include "path/health.h"
 #include "path/paths.h"
 #include "session/data.h"
@@ -179,9 +182,18 @@ struct wend_contact {
     bool early_arrived;             // some of ours was taken
     uint64_t named_epoch;           // of the peer, in the handshake under way
 
-    uint32_t channel; // 0: none
-    bool calling;     // a Peer Service Request is under way
-    bool keepalive;   // to be sent once the sealing half knows keys and way
+    uint32_t channel;    // 0: none
+    uint32_t model_told; // serial of our NAT model in the handshake under way; 0: none
+    bool calling;        // a Peer Service Request is under way
+    uint8_t volley;      // 1 + index; 0: none
+    uint8_t volley_end;  // enum wend_volley_end
+    uint8_t volley_tries;
+    bool volley_due;              // a handshake is to be made for its sake
+    uint16_t socket;              // adopted, of the path that a volley found; 0: none
+    wend_instant volley_at;       // not before; WEND_NEVER: until a model changes
+    const char *volley_why;       // the plan's reason, or NULL
+    struct wend_address attested; // of the peer, as the server said at the last call
+    bool keepalive;               // to be sent once the sealing half knows keys and way
     struct wend_paths paths;
     bool way_told;
     struct wend_plane_path told, told_also; // to the sealing half
@@ -231,7 +243,8 @@ struct wend_origin {
     struct wend_datagram way;
     uint32_t channel;
     const struct wend_leg_event *request;
-    bool answered; // the request was
+    struct wend_address attested; // REQUEST: where the server sees the caller
+    bool answered;                // the request was
 };
 
 enum wend_call_kind {
@@ -308,6 +321,7 @@ struct wend_node {
     struct wend_datagram route;
     struct wend_sockets sockets;
     struct wend_nat nat;
+    struct wend_volleys volleys;
     struct wend_discovery_ports discovery[2]; // as the server in use told; zero: nothing
     struct wend_call calls[WEND_NODE_CALLS];
 

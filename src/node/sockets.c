@@ -99,6 +99,7 @@ void wend_node_socket_opened(struct wend_node *n, uint16_t socket, uint16_t port
         set_state(n, s, WEND_SOCKET_OPEN);
     }
     wend_nat_socket_opened(n, socket, port);
+    wend_volleys_socket_opened(n, socket, port);
 }
 
 void wend_sockets_check(const struct wend_sockets *s)

@@ -26,7 +26,7 @@ void wend_paths_init(struct wend_paths *p)
 static struct wend_path *find(struct wend_paths *p, const struct wend_address *remote)
 {
     for (uint32_t i = 0; i < p->used; i++)
-        if (wend_address_equal(&p->path[i].remote, remote))
+        if (p->path[i].socket == 0 && wend_address_equal(&p->path[i].remote, remote))
             return &p->path[i];
     return NULL;
 }
@@ -36,7 +36,8 @@ static struct wend_path *find_room(struct wend_paths *p)
     if (p->used < WEND_PATHS_MAX)
         return &p->path[p->used++];
     for (uint32_t i = 0; i < WEND_PATHS_MAX; i++)
-        if (p->path[i].prober.state == WEND_PATH_STATE_FAILED && p->chosen != i)
+        if (p->path[i].prober.state == WEND_PATH_STATE_FAILED && p->chosen != i &&
+            !p->path[i].found)
             return &p->path[i];
     return NULL;
 }
@@ -59,6 +60,67 @@ int wend_paths_add(struct wend_paths *p, const struct wend_address *remote, wend
     path->name = ++p->names;
     wend_prober_start(&path->prober, at);
     return 0;
+}
+
+static struct wend_path *find_found(struct wend_paths *p)
+{
+    for (uint32_t i = 0; i < p->used; i++)
+        if (p->path[i].found)
+            return &p->path[i];
+    return NULL;
+}
+
+void wend_paths_forget_found(struct wend_paths *p, wend_instant now)
+{
+    struct wend_path *path = find_found(p);
+
+    if (path == NULL)
+        return;
+    const uint32_t at = (uint32_t)(path - p->path);
+    const uint32_t last = --p->used;
+    if (p->chosen == at) {
+        p->chosen = WEND_PATHS_NONE;
+        p->generation++;
+    } else if (p->chosen == last) {
+        p->chosen = at;
+    }
+    p->path[at] = p->path[last];
+    memset(&p->path[last], 0, sizeof p->path[last]);
+    wend_paths_choose(p, now);
+}
+
+int wend_paths_found(struct wend_paths *p, const struct wend_address *remote, uint16_t socket,
+                     wend_duration rtt, wend_instant now)
+{
+    struct wend_path *path = find_found(p);
+
+    if (path == NULL && socket == 0)
+        path = find(p, remote);
+    if (path == NULL)
+        path = find_room(p);
+    if (path == NULL)
+        return -ENOSPC;
+    memset(path, 0, sizeof *path);
+    path->remote = *remote;
+    path->socket = socket;
+    path->found = true;
+    path->name = ++p->names;
+    wend_prober_prove(&path->prober, rtt, now);
+    p->retry_after = RETRY_FIRST;
+    p->retry_at = WEND_NEVER;
+    if (p->chosen < p->used && &p->path[p->chosen] == path)
+        p->generation++; // the same place, another way
+    wend_paths_choose(p, now);
+    return 0;
+}
+
+bool wend_paths_has_found(const struct wend_paths *p, const struct wend_address *ip)
+{
+    for (uint32_t i = 0; i < p->used; i++)
+        if (p->path[i].found && wend_prober_is_up(&p->path[i].prober) &&
+            wend_address_same_ip(&p->path[i].remote, ip))
+            return true;
+    return false;
 }
 
 void wend_paths_open_relay(struct wend_paths *p, wend_instant now)
@@ -169,7 +231,10 @@ int wend_paths_answer(struct wend_paths *p, const struct wend_path_probe *probe,
     if (path == NULL)
         return -ENOENT;
     // A path is valid only both ways between the same two addresses (RFC 8445 section 7.2.5.2.1).
-    if (!wend_address_equal(&path->remote, from))
+    // One that a volley found may answer from another port: where it answers to is what was proven.
+    const bool same = path->found ? wend_address_same_ip(&path->remote, from)
+                                  : wend_address_equal(&path->remote, from);
+    if (!same)
         return -EINVAL;
     if (wend_pmtu_answer(&path->pmtu, probe->sent, now) == 0)
         return 1;
@@ -241,6 +306,8 @@ static bool next_probe_of(struct wend_path *path, struct wend_path_probe *ret)
     *ret = (struct wend_path_probe){.name = path->name,
                                     .sent = sent,
                                     .remote = path->remote,
+                                    .socket = path->socket,
+                                    .attested = path->found,
                                     .padded = padded.size,
                                     .proven = wend_prober_is_up(&path->prober) &&
                                               sent - path->prober.heard < PROVEN_FOR};
@@ -264,6 +331,7 @@ void wend_paths_check(const struct wend_paths *p)
     for (uint32_t i = 0; i < p->used; i++) {
         wend_assert(p->path[i].remote.family != WEND_FAMILY_NONE);
         for (uint32_t j = 0; j < i; j++)
-            wend_assert(!wend_address_equal(&p->path[i].remote, &p->path[j].remote));
+            wend_assert(!wend_address_equal(&p->path[i].remote, &p->path[j].remote) ||
+                        p->path[i].socket != p->path[j].socket);
     }
 }

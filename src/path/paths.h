@@ -36,6 +36,8 @@ struct wend_path {
     uint32_t name;              // PATH attribute, never used twice in one set
     uint32_t answers;           // to regular probes
     bool shunned, lossy;
+    bool found;      // by a volley (traverse/volley.h): answers may come from another port
+    uint16_t socket; // ours, from which it leads there: 0, the usual one (node/sockets.h)
     wend_instant shun_until;
     wend_duration shun_for; // the last time; 0: never, or long ago
 };
@@ -61,7 +63,7 @@ struct wend_paths_taste {
 
 struct wend_paths {
     struct wend_path path[WEND_PATHS_MAX + 1]; // the last is the relay
-    uint32_t used;                             // direct entries in use, they are never moved
+    uint32_t used;                             // direct entries in use
     uint32_t chosen;                           // index, WEND_PATHS_RELAY or WEND_PATHS_NONE
     uint32_t generation;                       // rises whenever `chosen` stands for another way
     uint32_t names;                            // last name given out
@@ -83,6 +85,8 @@ struct wend_path_probe {
     wend_instant sent;          // goes into the TIME attribute
     struct wend_address remote; // family NONE: through the relay channel
     uint16_t padded;            // not 0: as long as a data message with so many bytes inside
+    uint16_t socket;            // as in wend_path
+    bool attested;              // a volley's way: the peer is known to be there
     bool proven;                // something was answered on this path in the last 5 s
 };
 
@@ -92,6 +96,16 @@ void wend_paths_init(struct wend_paths *p);
 // When all places are taken, one that has failed gives way.
 // Returns 0; -EEXIST when it was known; -ENOSPC.
 int wend_paths_add(struct wend_paths *p, const struct wend_address *remote, wend_instant at);
+
+// A volley proved that what leaves `socket` for `remote` arrives, and is answered: up at once.
+// Takes the place of what a volley found before. `rtt`: about, until it is measured. Returns 0;
+// -ENOSPC.
+int wend_paths_found(struct wend_paths *p, const struct wend_address *remote, uint16_t socket,
+                     wend_duration rtt, wend_instant now);
+// What volleys found is of no use any more: its socket is closed.
+void wend_paths_forget_found(struct wend_paths *p, wend_instant now);
+// Whether a path that a volley found leads to this IP address, and is up.
+bool wend_paths_has_found(const struct wend_paths *p, const struct wend_address *ip);
 
 // A channel opened (again): usable at once, probed from now on.
 void wend_paths_open_relay(struct wend_paths *p, wend_instant now);

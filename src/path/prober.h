@@ -64,6 +64,9 @@ void wend_prober_set_pace(struct wend_prober *p, enum wend_prober_pace pace, wen
 // Returns 0 and the path is VALID; or -ESTALE when no such probe is in flight.
 int wend_prober_answer(struct wend_prober *p, wend_instant sent, wend_instant now);
 
+// Something else has proved the path: VALID, as fast as `rtt` until it is measured, in 100 ms.
+void wend_prober_prove(struct wend_prober *p, wend_duration rtt, wend_instant now);
+
 void wend_prober_expire(struct wend_prober *p, wend_instant now);
 wend_instant wend_prober_deadline(const struct wend_prober *p);
 // True when a probe shall go out; `ret_sent` is the instant it carries.

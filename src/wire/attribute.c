@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define ANY_LEN UINT16_MAX
+#define ANY_LEN   UINT16_MAX
+#define PUNCH_LEN 17 // and more in a later version
 
 // Judges a value whose length is already within its row's bounds.
 typedef bool check_fn(struct wend_bytes value);
@@ -133,6 +134,9 @@ static const struct row optional[] = {
     [WEND_ATTRIBUTE_DISCOVERY & (WEND_OPTIONAL - 1)] = {FIELD(discovery), .min = 8,
                                                         .max = WEND_DISCOVERY_PORTS_LEN_MAX,
                                                         .is_sound = is_discovery},
+    [WEND_ATTRIBUTE_NAT & (WEND_OPTIONAL - 1)] = BYTES(nat),
+    [WEND_ATTRIBUTE_VOLLEY & (WEND_OPTIONAL - 1)] = BYTES(volley),
+    [WEND_ATTRIBUTE_PUNCH & (WEND_OPTIONAL - 1)] = {FIELD(punch), .min = PUNCH_LEN, .max = ANY_LEN},
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -289,6 +293,18 @@ bool wend_attribute_switch_seen(struct wend_bytes value, struct wend_switch_seen
         return false;
     *ret = (struct wend_switch_seen){.index = wend_read_u32(&r)};
     ret->first = wend_read_u64(&r);
+    return true;
+}
+
+bool wend_attribute_punch(struct wend_bytes value, struct wend_punch *ret)
+{
+    struct wend_reader r = wend_reader_of(value);
+
+    if (value.at == NULL || value.at[0] < 1 || value.at[0] > 4)
+        return false;
+    ret->kind = wend_read_u8(&r);
+    ret->token = wend_read_u64(&r);
+    ret->echo = wend_read_u64(&r);
     return true;
 }
 

@@ -64,6 +64,9 @@ enum wend_attribute_type {
     WEND_ATTRIBUTE_NEWS_ONLY = 0x8005,
     WEND_ATTRIBUTE_AGE = 0x8006,
     WEND_ATTRIBUTE_DISCOVERY = 0x8007, // wire/discovery_ports.h
+    WEND_ATTRIBUTE_NAT = 0x8008,       // wire/nat_model.h
+    WEND_ATTRIBUTE_VOLLEY = 0x8009,    // wire/volley.h
+    WEND_ATTRIBUTE_PUNCH = 0x800a,
 };
 
 enum wend_object {
@@ -120,6 +123,12 @@ struct wend_early_state {
     uint8_t voided[12];   // early data of mine up to this one is not to be taken any more
 };
 
+// One datagram of a volley.
+struct wend_punch {
+    uint8_t kind; // 1 opener, 2 probe, 3 answer, 4 confirmation
+    uint64_t token, echo;
+};
+
 struct wend_failure {
     uint16_t code; // enum wend_error, or one that we do not know
     struct wend_bytes text;
@@ -137,6 +146,7 @@ struct wend_attributes {
     struct wend_bytes lifetime, path, counters, offset, size, part, object, status;
     struct wend_bytes network_serial, generation, invite, ways, switch_seen;
     struct wend_bytes server_rtt, early_data, padding, early_state, news_only, age, discovery;
+    struct wend_bytes nat, volley, punch;
     struct wend_bytes more_flag; // empty value; see `more`
     bool more;
     uint16_t unknown; // the mandatory type that -ENOTSUP is about
@@ -164,6 +174,7 @@ bool wend_attribute_position(struct wend_bytes value, struct wend_position *ret)
 bool wend_attribute_counters(struct wend_bytes value, struct wend_counters *ret);
 bool wend_attribute_ways(struct wend_bytes value, struct wend_way_counters *ret);
 bool wend_attribute_switch_seen(struct wend_bytes value, struct wend_switch_seen *ret);
+bool wend_attribute_punch(struct wend_bytes value, struct wend_punch *ret);
 bool wend_attribute_early_state(struct wend_bytes value, struct wend_early_state *ret);
 bool wend_attribute_failure(struct wend_bytes value, struct wend_failure *ret);
 // Returns how many there are. A kind that we do not know is left out; whether an address may be
@@ -184,6 +195,7 @@ void wend_attribute_put_position(struct wend_writer *w, struct wend_position pos
 void wend_attribute_put_counters(struct wend_writer *w, struct wend_counters counters);
 void wend_attribute_put_ways(struct wend_writer *w, const struct wend_way_counters *ways);
 void wend_attribute_put_switch_seen(struct wend_writer *w, struct wend_switch_seen seen);
+void wend_attribute_put_punch(struct wend_writer *w, const struct wend_punch *punch);
 void wend_attribute_put_early_state(struct wend_writer *w, const struct wend_early_state *state);
 // An attribute of so many zero bytes, its own four included (at least 4).
 void wend_attribute_put_padding(struct wend_writer *w, size_t len);

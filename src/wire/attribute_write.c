@@ -117,6 +117,15 @@ void wend_attribute_put_switch_seen(struct wend_writer *w, struct wend_switch_se
     wend_attribute_end(w, begun);
 }
 
+void wend_attribute_put_punch(struct wend_writer *w, const struct wend_punch *punch)
+{
+    const size_t begun = wend_attribute_begin(w, WEND_ATTRIBUTE_PUNCH);
+    wend_write_u8(w, punch->kind);
+    wend_write_u64(w, punch->token);
+    wend_write_u64(w, punch->echo);
+    wend_attribute_end(w, begun);
+}
+
 void wend_attribute_put_early_state(struct wend_writer *w, const struct wend_early_state *state)
 {
     const size_t begun = wend_attribute_begin(w, WEND_ATTRIBUTE_EARLY_STATE);

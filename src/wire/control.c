@@ -56,6 +56,8 @@ const char *wend_control_name(uint16_t type)
     case WEND_CONTROL_REPORT: return "Report";
     case WEND_CONTROL_SWITCHED: return "Switched";
     case WEND_CONTROL_EARLY: return "Early";
+    case WEND_CONTROL_VOLLEY: return "Volley";
+    case WEND_CONTROL_PUNCH: return "Punch";
     }
     return "unknown message";
 }

@@ -36,6 +36,8 @@ enum wend_control_type {
     WEND_CONTROL_REPORT = 0x8104,
     WEND_CONTROL_SWITCHED = 0x8105,
     WEND_CONTROL_EARLY = 0x8106,
+    WEND_CONTROL_VOLLEY = 0x8107,
+    WEND_CONTROL_PUNCH = 0x8108,
 };
 
 enum wend_error {

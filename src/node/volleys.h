@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// Direct paths through hard NATs, for contacts: models told, volleys (traverse/volley.h) begun, run
+// and ended. docs/protocol.md section 7.8.
+//
+//   volleys.c      when one begins, what it leaves behind
+//   volleys_run.c  its datagrams, messages and sockets
+//
+// Begins: a handshake bears the model of each side in turn, type 5 the caller's, type 6 the
+// other's:
+//         to tell it says "now, if you too". The server that passes the call on attests to each
+//         side from where it sees the other, and nothing is sent to any other address. So such a
+//         handshake always goes by a Peer Service Request.
+// While:  server-reflexive candidates are left alone: the plan has its own idea of them.
+// Ends:   won: the path is up (wend_paths_found), its socket adopted; else the relay stays. What
+//         failed is tried again after 30 s, doubling to 600 s; what is out of reach, and what the
+//         peer does not join in, when a model changes.
+#ifndef WEND_NODE_VOLLEYS_H
+#define WEND_NODE_VOLLEYS_H
+
+#include "traverse/volley.h"
+
+struct wend_node;
+struct wend_contact;
+struct wend_origin;
+struct wend_control;
+struct wend_candidate;
+struct wend_datagram;
+
+enum wend_volley_end {
+    WEND_VOLLEY_END_NONE = 0, // none yet, or it did not come to one
+    WEND_VOLLEY_END_WON,
+    WEND_VOLLEY_END_FAILED,
+    WEND_VOLLEY_END_NO_WAY, // there is none: nothing was sent
+};
+
+struct wend_volley_seat {
+    uint32_t contact; // 1 + index; 0: free
+    struct wend_volley volley;
+    uint16_t numbers[WEND_VOLLEY_SOCKETS]; // of the node's sockets, by the volley's; 0: none
+};
+
+// Zeroed, then limits initialised.
+struct wend_volleys {
+    struct wend_volley_limits limits;
+    struct wend_volley_seat seats[WEND_VOLLEYS_MAX];
+    uint32_t model; // serial of ours, as contacts were told of it last
+};
+
+// --- handshakes ---
+
+// Into a type 5. Returns the serial of the model put there, or 0: none.
+uint32_t wend_volleys_offer(struct wend_node *n, struct wend_contact *c, struct wend_writer *w);
+// Into the type 6 that answers a type 5 with the peer's model.
+void wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
+                         struct wend_writer *w);
+// The type 6 is made; `call` is the initiator's index. Candidates are learnt already.
+void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
+                           uint32_t call);
+// A type 6 has come to our type 5.
+void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
+                           uint32_t call);
+
+// --- contacts ---
+
+// Whether plain probes shall not go to this candidate.
+bool wend_volleys_keep_off(const struct wend_node *n, const struct wend_contact *c,
+                           const struct wend_candidate *candidate);
+// Begins a handshake when one is due.
+void wend_volleys_mind(struct wend_node *n, struct wend_contact *c);
+wend_instant wend_volleys_deadline(const struct wend_node *n, const struct wend_contact *c);
+void wend_volleys_settle(struct wend_node *n, struct wend_contact *c);
+// Our addresses are others now.
+void wend_volleys_moved(struct wend_node *n, struct wend_contact *c);
+// The contact goes.
+void wend_volleys_close(struct wend_node *n, struct wend_contact *c);
+// Looks whether our model is another one.
+void wend_volleys_follow_model(struct wend_node *n);
+
+// --- volleys_run.c ---
+
+void wend_volleys_message(struct wend_node *n, struct wend_contact *c,
+                          const struct wend_control *in);
+void wend_volleys_punched(struct wend_node *n, struct wend_contact *c,
+                          const struct wend_origin *origin, const struct wend_control *in);
+void wend_volleys_socket_opened(struct wend_node *n, uint16_t number, uint16_t port);
+// A Binding answer to one of the sockets. False: it is no answer to a question of ours.
+bool wend_volleys_receive(struct wend_node *n, const struct wend_datagram *in);
+void wend_volleys_drain(struct wend_node *n, struct wend_contact *c);
+// Every socket of the seat but the contact's own is closed.
+void wend_volleys_close_sockets(struct wend_node *n, struct wend_contact *c,
+                                struct wend_volley_seat *seat);
+struct wend_volley_seat *wend_volleys_seat(struct wend_node *n, const struct wend_contact *c);
+
+#endif
