@@ -65,9 +65,9 @@ static enum sim_best best_of_unlike(const struct front *steady, const struct fro
     if (!steady->surely || !changing->surely ||
         changing->filtering == WEND_SIM_ENDPOINT_INDEPENDENT)
         return SIM_BEST_ANY;
-    if (steady->filtering != WEND_SIM_ADDRESS_AND_PORT_DEPENDENT)
-        return SIM_BEST_DIRECT;
-    return changing->guessable ? SIM_BEST_ANY : SIM_BEST_RELAY;
+    // A strict one is reached by a volley, if luck and the servers will.
+    return steady->filtering != WEND_SIM_ADDRESS_AND_PORT_DEPENDENT ? SIM_BEST_DIRECT
+                                                                    : SIM_BEST_ANY;
 }
 
 static enum sim_best best_ipv4(const struct front *a, const struct front *b)

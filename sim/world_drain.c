@@ -277,6 +277,8 @@ static void take_event(struct sim_world *w, struct sim_device *d, const struct w
                                           .a = (uint32_t)e->kind,
                                           .b = e->slot,
                                           .c = e->error});
+    if (w->trace.print != NULL && e->text[0] != '\0')
+        fprintf(w->trace.print, "%12s %s\n", "", e->text);
     switch (e->kind) {
     case WEND_NODE_REFUSED:
         sim_world_fail(w, "device %u is refused: %u %s", d->index, e->error, e->text);

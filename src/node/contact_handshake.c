@@ -265,8 +265,8 @@ static bool accept_new(struct wend_node *n, struct wend_contact *c,
     if (origin->attested.family != WEND_FAMILY_NONE)
         c->attested = origin->attested;
     // Where handshakes crossed, the one of the side that does not yield bears both models.
-    if (!wend_session_is_starting(&c->session) || wend_session_yields(&c->session))
-        wend_volleys_answer(n, c, a.nat, &w);
+    const bool may = !wend_session_is_starting(&c->session) || wend_session_yields(&c->session);
+    const bool volley = may && wend_volleys_answer(n, c, a.nat, &w);
     wend_early_answer(n, c, taken ? i : NULL, &w);
     wend_assert(!w.failed);
     const struct wend_session_accept accept = {
@@ -280,7 +280,8 @@ static bool accept_new(struct wend_node *n, struct wend_contact *c,
     wend_contact_seat(n, c)->label = i->label;
     learn(n, c, &a, fresh);
     wend_early_heard(n, c, &a, false);
-    wend_volleys_answered(n, c, a.nat, i->remote_index);
+    if (volley)
+        wend_volleys_answered(n, c, a.nat, i->remote_index);
     if (taken)
         wend_early_take(n, c, i, &a);
     else if (a.early_data.at != NULL)

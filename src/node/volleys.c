@@ -12,7 +12,7 @@
 #define RTT_UNKNOWN  WEND_MS(200)
 #define PLAIN_FOR    WEND_S(3) // plain probes come first where a class is not known
 #define AGAIN_FIRST  WEND_S(30)
-#define AGAIN_MAX    WEND_S(600)
+#define AGAIN_MAX    WEND_S(300)
 #define UNJOINED_MAX 4 // calls for its sake that the peer did not join
 
 static const struct wend_nat_model *own_model(const struct wend_node *n)
@@ -176,17 +176,16 @@ static bool read_peer(struct wend_node *n, const struct wend_contact *c, struct 
     return known || blocked || n->now - c->started >= PLAIN_FOR;
 }
 
-void wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
+bool wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
                          struct wend_writer *w)
 {
     struct wend_nat_model peer;
 
-    c->model_told = 0;
     if (c->attested.family == WEND_FAMILY_NONE || !may_begin(n, c) ||
         !read_peer(n, c, model, &peer))
-        return;
+        return false;
     put_model(n, w);
-    c->model_told = own_model(n)->serial;
+    return true;
 }
 
 static struct wend_address inside_of(const struct wend_contact *c)
@@ -253,9 +252,9 @@ void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct w
 {
     struct wend_nat_model peer;
 
-    if (c->model_told != 0 && read_peer(n, c, model, &peer))
+    c->model_told = 0; // a handshake of ours has yielded
+    if (read_peer(n, c, model, &peer))
         begin(n, c, &peer, &(struct wend_plan_input){.calling = false, .call = call});
-    c->model_told = 0;
 }
 
 void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
@@ -291,7 +290,7 @@ bool wend_volleys_keep_off(const struct wend_node *n, const struct wend_contact 
     case WEND_CANDIDATE_MAPPED:
         return c->volley != 0 &&
                n->volleys.seats[c->volley - 1].volley.peer.mapped.family != WEND_FAMILY_NONE;
-    default: return true;
+    default: return c->volley_end != WEND_VOLLEY_END_FAILED; // then whatever is left to try
     }
 }
 

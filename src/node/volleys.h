@@ -12,7 +12,7 @@
 //         handshake always goes by a Peer Service Request.
 // While:  server-reflexive candidates are left alone: the plan has its own idea of them.
 // Ends:   won: the path is up (wend_paths_found), its socket adopted; else the relay stays. What
-//         failed is tried again after 30 s, doubling to 600 s; what is out of reach, and what the
+//         failed is tried again after 30 s, doubling to 300 s; what is out of reach, and what the
 //         peer does not join in, when a model changes.
 #ifndef WEND_NODE_VOLLEYS_H
 #define WEND_NODE_VOLLEYS_H
@@ -50,8 +50,9 @@ struct wend_volleys {
 
 // Into a type 5. Returns the serial of the model put there, or 0: none.
 uint32_t wend_volleys_offer(struct wend_node *n, struct wend_contact *c, struct wend_writer *w);
-// Into the type 6 that answers a type 5 with the peer's model.
-void wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
+// Into the type 6 that answers a type 5 with the peer's model. Returns whether it was put there:
+// then wend_volleys_answered follows.
+bool wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
                          struct wend_writer *w);
 // The type 6 is made; `call` is the initiator's index. Candidates are learnt already.
 void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,

@@ -92,10 +92,14 @@ void wend_paths_forget_found(struct wend_paths *p, wend_instant now)
 int wend_paths_found(struct wend_paths *p, const struct wend_address *remote, uint16_t socket,
                      wend_duration rtt, wend_instant now)
 {
-    struct wend_path *path = find_found(p);
+    struct wend_path *path = find_found(p), *plain = socket == 0 ? find(p, remote) : NULL;
 
-    if (path == NULL && socket == 0)
+    if (path == NULL) {
+        path = plain;
+    } else if (plain != NULL && plain != path) {
+        wend_paths_forget_found(p, now);
         path = find(p, remote);
+    }
     if (path == NULL)
         path = find_room(p);
     if (path == NULL)
@@ -307,7 +311,6 @@ static bool next_probe_of(struct wend_path *path, struct wend_path_probe *ret)
                                     .sent = sent,
                                     .remote = path->remote,
                                     .socket = path->socket,
-                                    .attested = path->found,
                                     .padded = padded.size,
                                     .proven = wend_prober_is_up(&path->prober) &&
                                               sent - path->prober.heard < PROVEN_FOR};

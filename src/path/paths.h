@@ -86,7 +86,6 @@ struct wend_path_probe {
     struct wend_address remote; // family NONE: through the relay channel
     uint16_t padded;            // not 0: as long as a data message with so many bytes inside
     uint16_t socket;            // as in wend_path
-    bool attested;              // a volley's way: the peer is known to be there
     bool proven;                // something was answered on this path in the last 5 s
 };
 

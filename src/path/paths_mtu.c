@@ -32,7 +32,8 @@ static void expire_one(struct wend_paths *p, struct wend_path *path, wend_instan
             memset(&path->pmtu, 0, sizeof path->pmtu);
         return;
     }
-    if (!is_measured(p, path))
+    // What a volley found is left alone until a regular probe was answered: NATs count datagrams.
+    if (!is_measured(p, path) || (path->found && path->answers == 0))
         return;
     if (path->pmtu.state == WEND_PMTU_NONE)
         wend_pmtu_start(&path->pmtu, overhead_of(p, path), path->prober.rtt, now);
