@@ -8,7 +8,7 @@ struct front {
     bool udp;
     bool same_port; // packets to all destinations leave from one outside address
     bool surely;    // or surely not
-    bool guessable; // else by a port that is the inside one whenever it is free
+    bool guessable; // else by a port that can be foretold
     enum wend_sim_dependence filtering;
 };
 
@@ -38,7 +38,8 @@ static void add_box(struct front *f, const struct wend_sim_box *box)
         return;
     f->same_port = false;
     f->guessable = f->guessable && (box->allocation == WEND_SIM_PORT_PRESERVING ||
-                                    box->allocation == WEND_SIM_PORT_SECOND_PRIORITY);
+                                    box->allocation == WEND_SIM_PORT_SECOND_PRIORITY ||
+                                    box->allocation == WEND_SIM_PORT_SEQUENTIAL);
 }
 
 static const struct sim_place *owner(const struct sim_scenario *s, uint16_t device)

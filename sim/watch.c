@@ -68,7 +68,7 @@ static void book_probe(struct sim_world *w, struct sim_device *d, const struct w
     if (e == NULL || e->answered)
         return;
     wend_instant *oldest = &e->sent[e->next++ % SIM_PROBES_MAX];
-    if (*oldest != 0 && w->now - *oldest < WEND_S(60) && !is_attested(w, d, to))
+    if (*oldest != 0 && w->now - *oldest < WEND_S(60))
         sim_world_fail(w, "device %u sent more than %u probes in a minute to %s, which never spoke",
                        d->index, SIM_PROBES_MAX, wend_address_format(to, text));
     *oldest = w->now;
@@ -102,9 +102,11 @@ void sim_watch_sent(struct sim_world *w, struct sim_device *d, const struct wend
     w->stats.control += !user;
     w->stats.handshakes += type == WEND_MESSAGE_INITIATION;
     w->stats.probes += type == WEND_MESSAGE_CONTROL;
-    book_second(w, d, user,
-                type == WEND_MESSAGE_CONTROL && out->bytes.len == PUNCH_LEN &&
-                    !is_server(&out->remote));
+    const bool punch =
+        type == WEND_MESSAGE_CONTROL && out->bytes.len == PUNCH_LEN && !is_server(&out->remote);
+    book_second(w, d, user, punch);
+    if (punch && is_attested(w, d, &out->remote))
+        return;
     if (!user && out->transport == WEND_TRANSPORT_UDP && !is_server(&out->remote) &&
         (type == WEND_MESSAGE_CONTROL || type == WEND_MESSAGE_RESPONSE))
         book_probe(w, d, &out->remote);

@@ -206,6 +206,8 @@ void wend_contact_response(struct wend_node *n, struct wend_bytes in)
     }
     wend_contact_settle(n, c);
     wend_records_told_by_peer(n, c->slot, c->their_revocations);
+    if (!cookie)
+        wend_early_open_controls(n, wend_get_u32le(in.at + 8));
 }
 
 // --- answering ---

@@ -59,8 +59,7 @@ static void send_padded(struct wend_node *n, struct wend_contact *c, const struc
 // The budget is for those who do not answer; one probe of a path may be lost, and padded ones are.
 static bool may_probe(struct wend_node *n, const struct wend_path_probe *probe)
 {
-    if (probe->proven ||
-        wend_budget_spend(&n->budget, &probe->remote, probe->sent))
+    if (probe->proven || wend_budget_spend(&n->budget, &probe->remote, probe->sent))
         return true;
     wend_node_drop(n, WEND_DROP_RATE_LIMITED);
     return false;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Data messages that come before the opening half has their keys: a responder may send as soon as
-// it has answered, and what it sends may overtake its answer.
+// it has answered, and what it sends may overtake its answer. The same with a volley's datagrams.
 #include <string.h>
 
+#include "node/contact.h"
 #include "node/early.h"
 
 // More than this for one pair, and the opening half did not take its keys.
@@ -80,13 +81,14 @@ void wend_early_unopened(struct wend_node *n, const struct wend_origin *origin,
         keep(n, data.receiver, &origin->way);
 }
 
-static struct wend_kept *oldest_of(struct wend_node *n, uint32_t index)
+static struct wend_kept *oldest_of(struct wend_node *n, uint32_t index, uint8_t type)
 {
     struct wend_kept *oldest = NULL;
 
     for (uint32_t i = 0; i < WEND_NODE_KEPT && n->kept_count > 0; i++) {
         struct wend_kept *k = &n->kept[i];
-        if (k->index == index && (oldest == NULL || k->serial < oldest->serial))
+        if (k->index == index && (type == 0 || k->bytes[0] == type) &&
+            (oldest == NULL || k->serial < oldest->serial))
             oldest = k;
     }
     return oldest;
@@ -102,9 +104,29 @@ void wend_early_give_back(struct wend_node *n, struct wend_contact_pair *pair)
 {
     struct wend_kept *k;
 
-    while ((k = oldest_of(n, pair->local_index)) != NULL) {
+    while ((k = oldest_of(n, pair->local_index, WEND_MESSAGE_DATA)) != NULL) {
         give_back(n, pair, &k->way, (struct wend_bytes){.at = k->bytes, .len = k->len});
         release(n, k);
+    }
+}
+
+bool wend_early_keep_control(struct wend_node *n, const struct wend_contact *c,
+                             const struct wend_origin *origin, uint32_t index)
+{
+    if (origin->kind != WEND_ORIGIN_DIRECT || c->starting != index || c->model_told == 0)
+        return false;
+    keep(n, index, &origin->way);
+    return true;
+}
+
+void wend_early_open_controls(struct wend_node *n, uint32_t index)
+{
+    struct wend_kept *k;
+
+    while ((k = oldest_of(n, index, WEND_MESSAGE_CONTROL)) != NULL) {
+        const struct wend_origin origin = {.kind = WEND_ORIGIN_DIRECT, .way = k->way};
+        release(n, k);
+        wend_contact_control(n, &origin, (struct wend_bytes){.at = k->bytes, .len = k->len});
     }
 }
 
@@ -112,7 +134,7 @@ void wend_early_forget(struct wend_node *n, uint32_t index)
 {
     struct wend_kept *k;
 
-    while ((k = oldest_of(n, index)) != NULL) {
+    while ((k = oldest_of(n, index, 0)) != NULL) {
         wend_node_drop(n, WEND_DROP_NO_SESSION);
         release(n, k);
     }

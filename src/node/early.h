@@ -72,6 +72,11 @@ void wend_early_take(struct wend_node *n, struct wend_contact *c, const struct w
 void wend_early_unopened(struct wend_node *n, const struct wend_origin *origin,
                          struct wend_bytes in);
 // The opening half has been told the keys of `index`: what was kept for it goes there, in order.
+// A sealed control message that came straight, for the handshake under way. False: not kept.
+bool wend_early_keep_control(struct wend_node *n, const struct wend_contact *c,
+                             const struct wend_origin *origin, uint32_t index);
+// Its keys are there: what was kept is taken as if it came now.
+void wend_early_open_controls(struct wend_node *n, uint32_t index);
 void wend_early_give_back(struct wend_node *n, struct wend_contact_pair *pair);
 // Nobody will have keys for `index`.
 void wend_early_forget(struct wend_node *n, uint32_t index);
