@@ -264,8 +264,7 @@ static bool accept_new(struct wend_node *n, struct wend_contact *c,
     const bool fresh = wend_early_is_fresh(n, c, i, &a);
     const bool taken = fresh && wend_early_is_welcome(c, &a);
     put_attributes(n, c, 0, &w);
-    if (origin->attested.family != WEND_FAMILY_NONE)
-        c->attested = origin->attested;
+    wend_volleys_attested(c, &origin->attested);
     // Where handshakes crossed, the one of the side that does not yield bears both models.
     const bool may = !wend_session_is_starting(&c->session) || wend_session_yields(&c->session);
     const bool volley = may && wend_volleys_answer(n, c, a.nat, &w);

@@ -183,17 +183,18 @@ struct wend_contact {
     uint64_t named_epoch;           // of the peer, in the handshake under way
 
     uint32_t channel;    // 0: none
+    uint32_t attested;   // IPv4 address of the peer, as the server said at the last call; 0: none
     uint32_t model_told; // serial of our NAT model in the handshake under way; 0: none
     bool calling;        // a Peer Service Request is under way
     uint8_t volley;      // 1 + index; 0: none
     uint8_t volley_end;  // enum wend_volley_end
     uint8_t volley_tries;
-    bool volley_due;              // a handshake is to be made for its sake
-    uint16_t socket;              // adopted, of the path that a volley found; 0: none
-    wend_instant volley_at;       // not before; WEND_NEVER: until a model changes
-    const char *volley_why;       // the plan's reason, or NULL
-    struct wend_address attested; // of the peer, as the server said at the last call
-    bool keepalive;               // to be sent once the sealing half knows keys and way
+    bool volley_due; // a handshake is to be made for its sake
+    uint16_t attested_port;
+    uint16_t socket;        // adopted, of the path that a volley found; 0: none
+    wend_instant volley_at; // not before; WEND_NEVER: until a model changes
+    const char *volley_why; // the plan's reason, or NULL
+    bool keepalive;         // to be sent once the sealing half knows keys and way
     struct wend_paths paths;
     bool way_told;
     struct wend_plane_path told, told_also; // to the sealing half

@@ -181,8 +181,7 @@ bool wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wen
 {
     struct wend_nat_model peer;
 
-    if (c->attested.family == WEND_FAMILY_NONE || !may_begin(n, c) ||
-        !read_peer(n, c, model, &peer))
+    if (c->attested == 0 || !may_begin(n, c) || !read_peer(n, c, model, &peer))
         return false;
     put_model(n, w);
     return true;
@@ -226,7 +225,7 @@ static void begin(struct wend_node *n, struct wend_contact *c, const struct wend
     struct wend_volley_setup setup = {.plan = &plan,
                                       .own = &own,
                                       .peer = peer,
-                                      .attested = c->attested,
+                                      .attested = wend_address_ipv4(c->attested, c->attested_port),
                                       .inside = inside_of(c),
                                       .rtt = rtt > 0 ? rtt : RTT_UNKNOWN,
                                       .ttl = OPENER_TTL};
@@ -278,6 +277,14 @@ void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct w
 }
 
 // --- contacts ---
+
+void wend_volleys_attested(struct wend_contact *c, const struct wend_address *seen)
+{
+    if (seen->family != WEND_FAMILY_IPV4)
+        return;
+    c->attested = wend_get_u32(seen->ip);
+    c->attested_port = seen->port;
+}
 
 bool wend_volleys_keep_off(const struct wend_node *n, const struct wend_contact *c,
                            const struct wend_candidate *candidate)

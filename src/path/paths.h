@@ -35,8 +35,8 @@ struct wend_path {
     struct wend_address remote; // family NONE: unused, or the relay
     uint32_t name;              // PATH attribute, never used twice in one set
     uint32_t answers;           // to regular probes
-    bool shunned, lossy;
-    bool found;      // by a volley (traverse/volley.h): answers may come from another port
+    bool shunned : 1, lossy : 1;
+    bool found : 1;  // by a volley (traverse/volley.h): answers may come from another port
     uint16_t socket; // ours, from which it leads there: 0, the usual one (node/sockets.h)
     wend_instant shun_until;
     wend_duration shun_for; // the last time; 0: never, or long ago
