@@ -190,13 +190,13 @@ struct wend_contact {
     uint8_t volley_end;  // enum wend_volley_end
     uint8_t volley_tries;
     bool volley_due; // a handshake is to be made for its sake
+    bool keepalive;  // to be sent once the sealing half knows keys and way
+    bool way_told;
     uint16_t attested_port;
     uint16_t socket;        // adopted, of the path that a volley found; 0: none
     wend_instant volley_at; // not before; WEND_NEVER: until a model changes
     const char *volley_why; // the plan's reason, or NULL
-    bool keepalive;         // to be sent once the sealing half knows keys and way
     struct wend_paths paths;
-    bool way_told;
     struct wend_plane_path told, told_also; // to the sealing half
     wend_duration relay_rtt;                // as it was taken last; 0: there was none
     wend_duration told_hold;                // to the opening half; 0: nothing yet
