@@ -149,7 +149,7 @@ void sim_scenario_clear(struct sim_scenario *s, const char *name, uint64_t seed)
     s->device_count = 2;
     s->server_count = 1;
     s->orderly = s->faultless = true;
-    s->crowded = s->discovery = false;
+    s->crowded = s->discovery = s->port_mapping = false;
     s->core = WEND_MS(10);
     s->relay = WEND_MS(10);
     s->length = WEND_S(20);

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+#include "net_world.h"
+
+int main(void)
+{
+    return 0;
+}
