@@ -148,25 +148,51 @@ static void map_by_pcp(struct wend_sim_net *n, uint32_t site, const struct cell 
     spoil_pcp(b, q);
 }
 
+// What is wrong with a request before it is looked at.
+static enum wend_pcp_result fault_of(const struct wend_pcp *q, const struct cell *c)
+{
+    if (q->fault != WEND_PCP_SUCCESS)
+        return q->fault;
+    if (!same_ip(&q->client, &c->from))
+        return WEND_PCP_ADDRESS_MISMATCH;
+    if (q->filter_count > 0 || q->prefer_failure || q->third_party.family != WEND_FAMILY_NONE)
+        return WEND_PCP_UNSUPP_OPTION;
+    return q->opcode <= WEND_PCP_MAP ? WEND_PCP_SUCCESS : WEND_PCP_UNSUPP_OPCODE;
+}
+
+// The request itself, with another header (RFC 6887 section 8.2).
+static size_t refuse(struct wend_bytes in, enum wend_pcp_result why, uint32_t epoch_s, uint8_t *out)
+{
+    struct wend_writer w = wend_writer_of(out, WEND_PCP_LEN_MAX);
+
+    if (in.len < WEND_PCP_HEADER_LEN)
+        return 0;
+    wend_write_u8(&w, WEND_PCP_VERSION);
+    wend_write_u8(&w, in.at[1] | 0x80);
+    wend_write_u16(&w, (uint16_t)why);
+    wend_write_u32(&w, ERROR_LIFETIME_S);
+    wend_write_u32(&w, epoch_s);
+    wend_write_zeros(&w, 12);
+    in.at += WEND_PCP_HEADER_LEN;
+    in.len -= WEND_PCP_HEADER_LEN;
+    wend_write_bytes(&w, in);
+    return w.failed ? 0 : w.len;
+}
+
 static size_t answer_pcp(struct wend_sim_net *n, uint32_t site, const struct cell *c,
                          struct wend_pcp *q, uint8_t *out)
 {
-    const bool options =
-        q->filter_count > 0 || q->prefer_failure || q->third_party.family != WEND_FAMILY_NONE;
+    const enum wend_pcp_result fault = fault_of(q, c);
+    const uint32_t epoch_s = epoch_of(n, &n->sites[site]);
 
     if (q->is_response)
         return 0;
+    if (fault != WEND_PCP_SUCCESS)
+        return refuse((struct wend_bytes){payload(n, c), c->len}, fault, epoch_s, out);
     q->is_response = true;
-    q->epoch_s = epoch_of(n, &n->sites[site]);
-    q->result = (uint8_t)q->fault;
-    if (q->result == WEND_PCP_SUCCESS && !same_ip(&q->client, &c->from))
-        q->result = WEND_PCP_ADDRESS_MISMATCH;
-    else if (q->result == WEND_PCP_SUCCESS && options)
-        q->result = WEND_PCP_UNSUPP_OPTION;
-    else if (q->result == WEND_PCP_SUCCESS && q->opcode == WEND_PCP_MAP)
+    q->epoch_s = epoch_s;
+    if (q->opcode == WEND_PCP_MAP)
         map_by_pcp(n, site, c, q);
-    else if (q->result == WEND_PCP_SUCCESS && q->opcode != WEND_PCP_ANNOUNCE)
-        q->result = WEND_PCP_UNSUPP_OPCODE;
     return wend_pcp_write(q, out, WEND_PCP_LEN_MAX);
 }
 
