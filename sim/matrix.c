@@ -184,6 +184,7 @@ void sim_matrix_make(const struct sim_matrix_cell *cell, uint32_t trial, struct 
         p->access_up.link.delay = p->access_down.link.delay = LAN;
         p->up.link.delay = p->down.link.delay = ACCESS - LAN;
         vary(p, cell->variant);
+        s->port_mapping = s->port_mapping || p->box.gateway != WEND_SIM_GATEWAY_NONE;
     }
     add_users(s, &d);
 }

@@ -58,12 +58,24 @@ static struct sim_place symmetric(struct sim_draw *d, int filtering, int allocat
     return drawn(d, (struct part){(int)draw_part(d, AD, APD), filtering, allocation});
 }
 
+// Hard to reach, but for its gateway.
+static struct sim_place mapped(struct sim_draw *d)
+{
+    struct sim_place p = symmetric(d, ANY, ANY);
+
+    p.box.gateway = sim_draw_chance(d, 500) ? WEND_SIM_GATEWAY_PCP : WEND_SIM_GATEWAY_NATPMP;
+    return p;
+}
+
 typedef void make_sides(struct sim_place at[static 2], struct sim_draw *d);
 
 static void open_any(struct sim_place at[static 2], struct sim_draw *d)
 {
     at[0] = anyone(d);
-    at[1] = sim_draw_chance(d, 500) ? sim_place_public_host() : cone(d, EI);
+    if (sim_draw_chance(d, 500))
+        at[1] = mapped(d);
+    else
+        at[1] = sim_draw_chance(d, 500) ? sim_place_public_host() : cone(d, EI);
 }
 
 static void cones(struct sim_place at[static 2], struct sim_draw *d)

@@ -108,6 +108,16 @@ static struct mapping *find(struct wend_sim_net *n, const struct mapping_key *ke
     return wend_sim_mapping_find(n, key);
 }
 
+// What the gateway gave this cell's endpoint; traffic has made no mapping that it would take.
+static struct mapping *find_granted(struct wend_sim_net *n, uint32_t site, const struct cell *c)
+{
+    const struct mapping_key key = {site, proto_of(c), c->from, {0}};
+    if (n->sites[site].box.gateway == WEND_SIM_GATEWAY_NONE)
+        return NULL;
+    struct mapping *m = wend_sim_mapping_find(n, &key);
+    return m != NULL && m->granted > n->now ? m : NULL;
+}
+
 // Somebody else has our external port with this peer: another port, for this peer.
 static struct mapping *step_aside(struct wend_sim_net *n, struct mapping *m, const struct cell *c)
 {
@@ -176,6 +186,11 @@ enum wend_sim_drop wend_sim_box_out(struct wend_sim_net *n, uint32_t site, struc
         return WEND_SIM_DROP_NONE;
     const struct mapping_key key = key_of(n, site, c);
     struct mapping *m = find(n, &key, c);
+    struct mapping *granted = m == NULL ? find_granted(n, site, c) : NULL;
+    if (granted != NULL) {
+        c->from = granted->outside;
+        return WEND_SIM_DROP_NONE;
+    }
     if (m == NULL && tcp && c->kind != CELL_SYN)
         return WEND_SIM_DROP_UNMAPPED;
     if (m == NULL)
@@ -185,6 +200,7 @@ enum wend_sim_drop wend_sim_box_out(struct wend_sim_net *n, uint32_t site, struc
     if (m == NULL)
         return WEND_SIM_DROP_FULL;
     m->last = n->now;
+    m->untouched = false;
     c->from = m->outside;
     return WEND_SIM_DROP_NONE;
 }
@@ -224,7 +240,13 @@ enum wend_sim_drop wend_sim_box_in(struct wend_sim_net *n, uint32_t site, struct
     struct mapping *m = s->box.overload && x != NULL && x->mapping != 0
                             ? &n->mappings[x->mapping - 1]
                             : wend_sim_mapping_find_outside(n, site, key.proto, &c->to);
-    if (m == NULL || (!open && (x == NULL || x->mapping == 0))) {
+    const bool passes = m != NULL && (open || (x != NULL && x->mapping != 0));
+    struct mapping *granted =
+        passes ? NULL : wend_sim_mapping_find_granted(n, site, key.proto, &c->to);
+    if (granted != NULL) {
+        m = granted;
+        x = NULL;
+    } else if (!passes) {
         if (s->box.early_takes_tuple && !tcp && translates(s, c))
             take_tuple(n, &key, x);
         return m == NULL ? WEND_SIM_DROP_UNMAPPED : WEND_SIM_DROP_FILTERED;

@@ -48,6 +48,8 @@ uint32_t wend_sim_net_add_site(struct wend_sim_net *n, const struct wend_sim_sit
         .down = add_link(n, site->down),
         .box = site->box,
         .public = family_or_none(&site->public, WEND_FAMILY_IPV4),
+        .inside = family_or_none(&site->inside, WEND_FAMILY_IPV4),
+        .born = n->now,
         .next_port = draw_below(n, UINT16_MAX),
         .phase = (wend_duration)draw_below(n, (uint32_t)WEND_S(1)),
     };
@@ -184,6 +186,7 @@ void wend_sim_net_reboot(struct wend_sim_net *n, uint32_t site, const struct wen
 {
     wend_assert(site != WEND_SIM_INTERNET && site < n->site_count);
     wend_sim_box_forget(n, site);
+    n->sites[site].born = n->now;
     if (public != NULL) {
         n->sites[site].public = family_or_none(public, WEND_FAMILY_IPV4);
         wend_sim_places_rebuild(n);

@@ -44,6 +44,26 @@ enum wend_sim_pooling {
     WEND_SIM_POOLING_ARBITRARY,  // any one for each mapping
 };
 
+// What a NAT's gateway speaks on UDP port 5351 of its inside address. Ports are mapped for who asks
+// (net_gateway.c); what comes to a mapped port passes, whoever sent it.
+enum wend_sim_gateway {
+    WEND_SIM_GATEWAY_NONE = 0, // nothing: nobody answers
+    WEND_SIM_GATEWAY_PCP,      // RFC 6887, and nothing else
+    WEND_SIM_GATEWAY_NATPMP,   // RFC 6886; PCP is told which version it speaks
+};
+
+// What is wrong with its answers.
+enum wend_sim_gateway_harm {
+    WEND_SIM_GATEWAY_SOUND = 0,
+    WEND_SIM_GATEWAY_REFUSES,     // not authorised
+    WEND_SIM_GATEWAY_FULL,        // out of resources
+    WEND_SIM_GATEWAY_NO_LIFETIME, // grants 0 s
+    WEND_SIM_GATEWAY_NOWHERE,     // grants 0.0.0.0 and port 0
+    WEND_SIM_GATEWAY_CONFUSED,    // answers something that was not asked: nonce, port, opcode
+    WEND_SIM_GATEWAY_GARBLED,     // random bytes, of random length
+    WEND_SIM_GATEWAY_HARMS,
+};
+
 #define WEND_SIM_POOL_MAX      8 // public addresses of a box
 #define WEND_SIM_EGRESS_MAX    4 // ports in a list
 #define WEND_SIM_PORT_MIN      1024
@@ -92,6 +112,10 @@ struct wend_sim_box {
     wend_duration tcp_timeout;    // 0: WEND_SIM_TCP_TIMEOUT
     bool inbound_refresh;         // packets coming in count too (RFC 4787 REQ-6a)
 
+    enum wend_sim_gateway gateway; // of a NAT whose site has an inside address
+    enum wend_sim_gateway_harm gateway_harm;
+    uint32_t gateway_lifetime_s; // granted at most; 0: what was asked
+
     bool hairpin; // with external source, REQ-9
     // A packet from outside that no mapping lets in takes the tuple (external port, its source) for
     // WEND_SIM_TUPLE_TIMEOUT, as Linux masquerade does when its INPUT chain drops nothing. Who then
@@ -110,6 +134,7 @@ struct wend_sim_site {
     uint32_t parent; // another site; 0: the internet
     struct wend_sim_box box;
     struct wend_address public;            // of a NAT: its IPv4 address in the realm of the parent
+    struct wend_address inside;            // of a NAT: its own one in its site; family NONE: none
     const struct wend_sim_link *up, *down; // between box and parent; NULL: no link
 };
 

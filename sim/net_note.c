@@ -69,6 +69,26 @@ void wend_sim_note_dropped(struct wend_sim_net *n, const struct cell *c, enum we
               });
 }
 
+void wend_sim_note_asked(struct wend_sim_net *n, const struct cell *c, uint32_t site)
+{
+    n->counts.delivered++;
+    n->counts.delivered_bytes += c->len;
+    n->counts.in_flight--;
+    note_cell(n, c,
+              &(struct wend_sim_record){
+                  .kind = WEND_SIM_RECORD_DELIVERED, .host = WEND_SIM_NOBODY, .site = site});
+}
+
+void wend_sim_note_answered(struct wend_sim_net *n, const struct cell *c, uint32_t site)
+{
+    n->counts.sent++;
+    n->counts.sent_bytes += c->len;
+    n->counts.in_flight++;
+    note_cell(n, c,
+              &(struct wend_sim_record){
+                  .kind = WEND_SIM_RECORD_SENT, .host = WEND_SIM_NOBODY, .site = site});
+}
+
 void wend_sim_note_mapped(struct wend_sim_net *n, const struct mapping *m)
 {
     n->counts.mappings++;

@@ -64,6 +64,17 @@ static bool is_strangers(const struct attempt *a, uint32_t port)
     return (((h >> 32) * 1000000) >> 32) < b->taken_ppm;
 }
 
+// Ports that the gateway gave away are nobody else's, overloaded or not; two are its own.
+static bool is_gateways(const struct attempt *a)
+{
+    const struct port_wish *w = a->wish;
+    if (a->site->box.gateway == WEND_SIM_GATEWAY_NONE)
+        return false;
+    const struct mapping *m = wend_sim_mapping_find_granted(a->net, w->site, w->proto, &a->at);
+    return (m != NULL && !same_address(&m->inside, &w->inside)) || a->at.port == 5350 ||
+           a->at.port == 5351;
+}
+
 static bool fits(struct attempt *a, uint32_t port)
 {
     const struct wend_sim_box *b = &a->site->box;
@@ -71,7 +82,7 @@ static bool fits(struct attempt *a, uint32_t port)
     a->at.port = (uint16_t)port;
     if (b->parity && ((port ^ w->inside.port) & 1) != 0)
         return false;
-    if (is_strangers(a, port))
+    if (is_strangers(a, port) || is_gateways(a))
         return false;
     if (b->overload)
         return !wend_sim_table_talks(a->net, w->site, w->proto, &a->at, &w->peer);
@@ -227,4 +238,21 @@ bool wend_sim_port_choose(struct wend_sim_net *n, const struct port_wish *wish, 
         return true;
     }
     return false;
+}
+
+// A port that traffic of the same endpoint got may be given to it for good.
+bool wend_sim_port_ask(struct wend_sim_net *n, const struct port_wish *wish, uint16_t port,
+                       struct wend_address *ret)
+{
+    struct site *s = &n->sites[wish->site];
+    const uint32_t number = choose_address(n, &s->box, &wish->inside);
+    struct attempt a = {n, s, wish, wend_sim_box_public(s, number)};
+    a.at.port = port;
+    if (port == 0 || is_strangers(&a, port) || is_gateways(&a))
+        return false;
+    const struct mapping *m = wend_sim_mapping_find_outside(n, wish->site, wish->proto, &a.at);
+    if (!s->box.overload && m != NULL && !same_address(&m->inside, &wish->inside))
+        return false;
+    *ret = a.at;
+    return true;
 }

@@ -6,6 +6,7 @@
 //   net_travel.c  one datagram from step to step: links, pieces, the core
 //   net_box.c     NATs and firewalls: mappings and filter entries
 //   net_port.c    which external port a new mapping gets
+//   net_gateway.c who asks a NAT for one: PCP, NAT-PMP
 //   net_stream.c  TCP-like streams
 //   net_note.c    the hash, the counters and the records of what was decided
 //
@@ -84,7 +85,8 @@ struct site {
     uint32_t top;      // the site on the internet that it is or is behind
     uint32_t up, down; // 1 + link; 0: none
     struct wend_sim_box box;
-    struct wend_address public;
+    struct wend_address public, inside;
+    wend_instant born;        // its gateway's epoch begins
     uint32_t mappings;        // made and not freed
     uint32_t overrides;       // of them, made for one peer because its tuple was taken
     uint32_t next_port;       // sequential
@@ -127,7 +129,10 @@ struct mapping {
     uint32_t serial;
     uint8_t proto;
     bool answered, override;
-    wend_instant last; // packet that refreshed it
+    bool untouched;       // made by the gateway, and nothing was sent out that would have made it
+    wend_instant granted; // by the gateway, until then; 0: not
+    uint64_t nonce;       // of who asked
+    wend_instant last;    // packet that refreshed it
     struct wend_address inside, outside;
     struct wend_address peer; // as far as the mapping depends on it, else zero
 };
@@ -351,6 +356,18 @@ struct port_wish {
 bool wend_sim_port_choose(struct wend_sim_net *n, const struct port_wish *wish, bool any,
                           struct wend_address *ret);
 
+// That very port, for the gateway, at the public address that is tried first. False: it cannot be
+// had.
+bool wend_sim_port_ask(struct wend_sim_net *n, const struct port_wish *wish, uint16_t port,
+                       struct wend_address *ret);
+
+// --- net_gateway.c ---
+
+// Whether the cell has come, at a site, to the gateway of its box.
+bool wend_sim_gateway_is(const struct wend_sim_net *n, uint32_t site, const struct cell *c);
+// Does what the cell asks for. True: the cell is now the answer, on its way back.
+bool wend_sim_gateway_take(struct wend_sim_net *n, uint32_t site, struct cell *c);
+
 // --- net_travel.c ---
 
 // Starts a cell at the interface that it leaves from: from, to, source, destination are set.
@@ -378,6 +395,9 @@ void wend_sim_stream_forget_host(struct wend_sim_net *n, uint32_t host);
 void wend_sim_note_sent(struct wend_sim_net *n, const struct cell *c);
 void wend_sim_note_delivered(struct wend_sim_net *n, const struct cell *c, uint32_t interface);
 void wend_sim_note_dropped(struct wend_sim_net *n, const struct cell *c, enum wend_sim_drop why);
+// A gateway takes a cell, or sends one.
+void wend_sim_note_asked(struct wend_sim_net *n, const struct cell *c, uint32_t site);
+void wend_sim_note_answered(struct wend_sim_net *n, const struct cell *c, uint32_t site);
 void wend_sim_note_mapped(struct wend_sim_net *n, const struct mapping *m);
 enum fault {
     FAULT_CUT = 1,

@@ -12,6 +12,10 @@ static wend_duration timeout_of(const struct wend_sim_box *b, uint8_t proto, boo
 
 static bool mapping_lives(const struct wend_sim_net *n, const struct mapping *m)
 {
+    if (m->granted > n->now)
+        return true;
+    if (m->untouched)
+        return false;
     return n->now - m->last < timeout_of(&n->sites[m->site].box, m->proto, m->answered);
 }
 
@@ -134,7 +138,8 @@ bool wend_sim_table_throw_out(struct wend_sim_net *n, uint32_t site,
     struct mapping *oldest = NULL;
     for (uint32_t i = 0; i < n->mapping_pool.used; i++) {
         struct mapping *m = &n->mappings[i];
-        if (m->site != site || (inside != NULL && !same_ip(&m->inside, inside)))
+        if (m->site != site || (inside != NULL && !same_ip(&m->inside, inside)) ||
+            m->granted > n->now)
             continue;
         if (oldest == NULL || m->last < oldest->last ||
             (m->last == oldest->last && m->serial < oldest->serial))
@@ -212,6 +217,21 @@ struct mapping *wend_sim_mapping_find_outside(struct wend_sim_net *n, uint32_t s
             return m;
         wend_sim_mapping_free(n, m);
         return NULL;
+    }
+    return NULL;
+}
+
+struct mapping *wend_sim_mapping_find_granted(struct wend_sim_net *n, uint32_t site, uint8_t proto,
+                                              const struct wend_address *outside)
+{
+    if (n->sites[site].box.gateway == WEND_SIM_GATEWAY_NONE)
+        return NULL;
+    for (uint32_t at = *outside_head(n, site, proto, outside); at != 0;) {
+        struct mapping *m = &n->mappings[at - 1];
+        at = m->next_outside;
+        if (m->site == site && m->proto == proto && m->granted > n->now &&
+            same_address(&m->outside, outside))
+            return m;
     }
     return NULL;
 }

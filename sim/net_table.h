@@ -53,6 +53,9 @@ struct session_key wend_sim_session_key(const struct site *s, uint32_t site, uin
 struct mapping *wend_sim_mapping_find(struct wend_sim_net *n, const struct mapping_key *key);
 struct mapping *wend_sim_mapping_find_outside(struct wend_sim_net *n, uint32_t site, uint8_t proto,
                                               const struct wend_address *outside);
+// The one that a gateway gave away; NULL: none.
+struct mapping *wend_sim_mapping_find_granted(struct wend_sim_net *n, uint32_t site, uint8_t proto,
+                                              const struct wend_address *outside);
 // Requires ROOM.
 struct mapping *wend_sim_mapping_add(struct wend_sim_net *n, const struct mapping_key *key,
                                      const struct wend_address *outside);

@@ -208,8 +208,18 @@ static enum outcome leave(struct wend_sim_net *n, struct cell *c)
     return cross(n, c, s->up, STEP_ROUTE, s->parent);
 }
 
+static enum outcome ask_gateway(struct wend_sim_net *n, struct cell *c)
+{
+    if (wend_sim_gateway_take(n, c->where, c))
+        return GOES_ON;
+    wend_sim_cell_give_back(n, c);
+    return GONE;
+}
+
 static enum outcome route(struct wend_sim_net *n, struct cell *c)
 {
+    if (wend_sim_gateway_is(n, c->where, c))
+        return ask_gateway(n, c);
     const uint32_t realm = is_ipv4(c) ? n->sites[c->where].realm : 0;
     const struct place *p = wend_sim_place_find(n, realm, &c->to);
     if (p == NULL)

@@ -57,6 +57,12 @@ static struct front front_of(const struct sim_scenario *s, uint16_t device)
     add_box(&f, &p->box);
     if (p->two_layers)
         add_box(&f, &p->outer);
+    // A port that the gateway maps is the same for everybody, and everybody may come.
+    if (s->port_mapping && !p->two_layers && p->box.gateway != WEND_SIM_GATEWAY_NONE &&
+        p->box.gateway_harm == WEND_SIM_GATEWAY_SOUND) {
+        f.same_port = true;
+        f.filtering = WEND_SIM_ENDPOINT_INDEPENDENT;
+    }
     return f;
 }
 
@@ -150,7 +156,7 @@ void sim_scenario_clear(struct sim_scenario *s, const char *name, uint64_t seed)
     s->device_count = 2;
     s->server_count = 1;
     s->orderly = s->faultless = true;
-    s->crowded = s->discovery = false;
+    s->crowded = s->discovery = s->port_mapping = false;
     s->core = WEND_MS(10);
     s->relay = WEND_MS(10);
     s->length = WEND_S(20);

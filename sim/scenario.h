@@ -85,6 +85,7 @@ struct sim_scenario {
     bool faultless;      // nothing is lost and nothing goes wrong
     bool crowded;        // NATs have room for thousands of mappings
     bool discovery;      // servers have a second IPv4 address
+    bool port_mapping;   // devices ask their gateways for their ports
     wend_duration core;  // between sites, and to servers
     wend_duration relay; // and more than that to servers
     wend_duration length;

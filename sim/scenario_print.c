@@ -38,6 +38,7 @@ static void print_ports(FILE *out, const struct wend_sim_box *b)
 static void print_box(FILE *out, const char *what, const struct wend_sim_box *b)
 {
     static const char *const kinds[] = {"no box", "firewall", "NAT"};
+    static const char *const gateways[] = {"", ", gateway speaks PCP", ", gateway speaks NAT-PMP"};
 
     fprintf(out, "    %s: %s", what, kinds[b->kind]);
     if (b->kind == WEND_SIM_BOX_NAT)
@@ -45,9 +46,10 @@ static void print_box(FILE *out, const char *what, const struct wend_sim_box *b)
                 allocations[b->allocation], b->port_min);
     if (b->kind != WEND_SIM_BOX_NONE)
         fprintf(out, ", filtering %s", dependences[b->filtering]);
-    fprintf(out, "%s%s%s%s%s\n", b->hairpin ? ", hairpin" : "",
+    fprintf(out, "%s%s%s%s%s%s\n", b->hairpin ? ", hairpin" : "",
             b->early_takes_tuple ? ", early takes tuple" : "", b->ipv6_open ? ", IPv6 open" : "",
-            b->block_udp ? ", no UDP" : "", b->only_tcp443 ? ", only TCP 443" : "");
+            b->block_udp ? ", no UDP" : "", b->only_tcp443 ? ", only TCP 443" : "",
+            gateways[b->gateway]);
     if (b->kind == WEND_SIM_BOX_NAT)
         print_ports(out, b);
 }

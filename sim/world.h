@@ -14,6 +14,7 @@
 //   world_device.c   a device's machines       world_flow.c   users' packets, sent and checked
 //   world_drain.c    and what comes of them    world_fault.c  what goes wrong, and healing
 //   world_server.c   a server                  watch.c        what must always hold
+//   world_mapping.c  a device asks its gateway for a port
 #ifndef WEND_SIM_WORLD_H
 #define WEND_SIM_WORLD_H
 
@@ -31,6 +32,7 @@
 #include "stats.h"
 #include "tally.h"
 #include "trace.h"
+#include "traverse/mapping.h"
 
 #define SIM_BEGIN        WEND_S(1000) // instants begin here
 #define SIM_FLOW_NUMBERS 16384        // packets of a flow
@@ -39,6 +41,7 @@
 #define SIM_WATCHED      512 // addresses that a device may have sent probes to
 #define SIM_PROBES_MAX   20  // a minute to one address without an answer, docs/protocol.md 7.2
 #define SIM_NET_RECORDS  4096
+#define SIM_MAPPING_PORT 49000 // local, of the socket that asks the gateway
 #define SIM_OUT_LEN      ((size_t)80 << 10)
 
 // What went to one IP address that may never have asked for it.
@@ -70,6 +73,15 @@ struct sim_sockets {
     uint32_t count, next;
 };
 
+// What asks the gateway for our port.
+struct sim_mapping {
+    bool on, looked;
+    struct wend_mapping machine;
+    wend_instant checked;
+    struct wend_address inside, mapped;
+    enum wend_mapping_reason reason; // why there is none
+};
+
 struct sim_device {
     struct sim_actor actor;
     uint16_t index;
@@ -87,6 +99,7 @@ struct sim_device {
     uint32_t boots;
     uint32_t udp_port;
     struct sim_sockets sockets;
+    struct sim_mapping mapping;
 
     struct sim_arena node_arena, seal_arena, open_arena, stats_arena;
     struct wend_node *node;
@@ -244,6 +257,15 @@ uint16_t sim_sockets_port(const struct sim_device *d, const struct wend_datagram
 // Whose port it is; false: nobody's.
 bool sim_sockets_find(const struct sim_device *d, uint16_t port, uint16_t *ret_socket);
 
+// world_mapping.c
+void sim_mapping_begin(struct sim_world *w, struct sim_device *d); // its process starts
+void sim_mapping_look(struct sim_world *w, struct sim_device *d);  // addresses changed
+// Returns false when it is not for this machine.
+bool sim_mapping_receive(struct sim_world *w, struct sim_device *d, const struct wend_datagram *in);
+void sim_mapping_drain(struct sim_world *w, struct sim_device *d);
+void sim_mapping_expire(struct sim_world *w, struct sim_device *d);
+wend_instant sim_mapping_deadline(const struct sim_device *d);
+
 void sim_device_take_packets(struct sim_world *w, struct sim_device *d);
 // What is in the out buffer to the network.
 void sim_device_send_runs(struct sim_world *w, struct sim_device *d, struct wend_seal_out *out);
@@ -266,6 +288,7 @@ bool sim_world_deliver(struct sim_world *w);
 void sim_world_take_records(struct sim_world *w);
 struct wend_address sim_device_address(const struct sim_world *w, const struct sim_device *d,
                                        enum wend_family family);
+struct wend_address sim_place_gateway(bool carrier);           // towards its customers
 struct wend_address sim_server_second_address(uint16_t index); // where scenario->discovery
 // The (first) public address of a device's NAT after so many changes of it, or its own.
 struct wend_address sim_place_public(const struct sim_place *p, uint16_t device,

@@ -82,6 +82,7 @@ void sim_device_tell_interfaces(struct sim_world *w, struct sim_device *d)
         count += at[count].family != WEND_FAMILY_NONE;
     }
     wend_node_set_interfaces(d->node, at, count, w->now);
+    sim_mapping_look(w, d);
     d->dirty = true;
 }
 
@@ -103,6 +104,7 @@ void sim_device_start(struct sim_world *w, struct sim_device *d)
     for (uint32_t i = 0; i < d->pin_count; i++)
         wend_node_restore_pin(d->node, &d->pins[i]);
     wend_node_set_stats(d->node, d->stats);
+    sim_mapping_begin(w, d);
     sim_device_tell_interfaces(w, d);
     sim_flow_forget(w, d);
     wend_node_start(d->node, w->now);
@@ -152,6 +154,7 @@ void sim_device_expire(struct sim_world *w, struct sim_device *d)
         sim_device_tell_interfaces(w, d);
     wend_node_set_clock(d->node, sim_device_unix_ns(w, d));
     wend_node_expire(d->node, w->now);
+    sim_mapping_expire(w, d);
     wend_open_expire(d->open, w->now);
     sim_device_drain(w, d);
 }
@@ -164,7 +167,8 @@ void sim_device_arm(struct sim_world *w, struct sim_device *d)
         least = d->wakes;
     else if (d->running)
         least = wend_instant_min(
-            least, wend_instant_min(wend_node_deadline(d->node), wend_open_deadline(d->open)));
+            wend_instant_min(least, sim_mapping_deadline(d)),
+            wend_instant_min(wend_node_deadline(d->node), wend_open_deadline(d->open)));
     sim_world_arm(w, &d->actor, least);
 }
 
@@ -187,6 +191,10 @@ void sim_device_receive(struct sim_world *w, struct sim_device *d, const struct 
                                           .address = in->remote});
     if (!sim_device_awake(d)) {
         note_lost(w, d, d->running ? SIM_LOST_ASLEEP : SIM_LOST_DOWN, in);
+        return;
+    }
+    if (sim_mapping_receive(w, d, in)) {
+        sim_device_drain(w, d);
         return;
     }
     struct wend_datagram heard = *in;

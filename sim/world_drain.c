@@ -332,6 +332,7 @@ void sim_device_drain(struct sim_world *w, struct sim_device *d)
 
     do {
         d->dirty = false;
+        sim_mapping_drain(w, d);
         events(w, d);
         open_commands(w, d);
         sim_device_take_packets(w, d);

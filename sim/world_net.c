@@ -32,6 +32,12 @@ struct wend_address sim_place_public(const struct sim_place *p, uint16_t device,
     return wend_address_ipv4(0xc6120000u + 256u * (1u + device) + 1 + generation % 200, 0);
 }
 
+struct wend_address sim_place_gateway(bool carrier)
+{
+    return carrier ? wend_address_ipv4(0x6460ff01u, 0)  // 100.96.255.1
+                   : wend_address_ipv4(0xc0a80101u, 0); // 192.168.1.1
+}
+
 static struct wend_address carrier_address(uint16_t device)
 {
     return wend_address_ipv4(0x64600000u + 1 + device, 0); // 100.96.0.x: no overlay's
@@ -72,7 +78,9 @@ struct wend_address sim_device_address(const struct sim_world *w, const struct s
 static uint32_t add_carrier(struct sim_world *w, uint16_t device)
 {
     const struct sim_place *p = place_of(w, device);
-    const struct wend_sim_site outer = {.box = p->outer, .public = sim_place_public(p, device, 0)};
+    const struct wend_sim_site outer = {.box = p->outer,
+                                        .public = sim_place_public(p, device, 0),
+                                        .inside = sim_place_gateway(true)};
 
     return wend_sim_net_add_site(w->net, &outer);
 }
@@ -83,7 +91,12 @@ static uint32_t add_site(struct sim_world *w, uint16_t device)
     const struct wend_sim_link *up = is_clear(&p->up) ? NULL : &p->up;
     const struct wend_sim_link *down = is_clear(&p->down) ? NULL : &p->down;
     struct wend_sim_site site = {
-        .box = p->box, .public = sim_place_public(p, device, 0), .up = up, .down = down};
+        .box = p->box,
+        .public = sim_place_public(p, device, 0),
+        .inside = sim_place_gateway(false),
+        .up = up,
+        .down = down,
+    };
 
     if (p->two_layers) {
         site.parent =

@@ -56,13 +56,27 @@ static bool is_wanted(const struct wend_node *n)
     return false;
 }
 
+// Into a model that discovery just made, or into the one that is there.
+static void keep_mapped(struct wend_node *n)
+{
+    struct wend_discovery *d = &n->nat.discovery;
+    struct wend_address mapped = n->mapped;
+
+    if (mapped.family != WEND_FAMILY_IPV4 || !wend_address_is_usable(&mapped))
+        mapped = (struct wend_address){0};
+    if (d->model.serial == 0 || wend_address_equal(&d->model.mapped, &mapped))
+        return;
+    d->model.mapped = mapped;
+    d->model.serial = ++d->last_serial;
+}
+
 static void heed_event(struct wend_node *n, const struct wend_discovery_event *e)
 {
     switch (e->kind) {
     case WEND_DISCOVERY_OPEN_SOCKET: open_socket(n, e->socket); break;
     case WEND_DISCOVERY_CLOSE_SOCKET: close_socket(n, e->socket); break;
     case WEND_DISCOVERY_IS_STALE: n->nat.again_at = n->now; break;
-    case WEND_DISCOVERY_DONE:
+    case WEND_DISCOVERY_DONE: keep_mapped(n); break;
     case WEND_DISCOVERY_EVENT_NONE: break;
     }
 }
@@ -131,6 +145,16 @@ void wend_nat_moved(struct wend_node *n)
     drain(n);
     n->nat.begun = false;
     n->nat.again_at = n->registered && !n->isolated ? n->now : WEND_NEVER;
+}
+
+void wend_nat_mapped(struct wend_node *n)
+{
+    keep_mapped(n);
+}
+
+const struct wend_nat_model *wend_nat_model(const struct wend_node *n)
+{
+    return wend_discovery_model(&n->nat.discovery);
 }
 
 void wend_nat_close(struct wend_node *n)

@@ -4,6 +4,7 @@
 //
 //   registered, and the server told where to ask --> a run; again after 10 min if a peer is wanted
 //   our addresses changed --> what was found is thrown away, and found out anew
+//   a port mapping came, changed or went --> the model says so, under another serial
 //
 // Nothing waits for it. It sends 25 datagrams or so within 2 s, then nothing.
 #ifndef WEND_NODE_NAT_H
@@ -26,6 +27,12 @@ void wend_nat_close(struct wend_node *n);
 void wend_nat_registered(struct wend_node *n);
 // Our addresses are others now.
 void wend_nat_moved(struct wend_node *n);
+// n->mapped, what a gateway maps for us, is another one now, or none.
+void wend_nat_mapped(struct wend_node *n);
+// What peers should know of us: discovery's newest model, and in it the mapped IPv4 address as it
+// stands. Serial 0: there is nothing to tell (yet). Another serial after each change, none twice.
+// Valid until the node's next turn.
+const struct wend_nat_model *wend_nat_model(const struct wend_node *n);
 // A socket was opened (or not: `port` 0).
 void wend_nat_socket_opened(struct wend_node *n, uint16_t number, uint16_t port);
 // Takes a Binding answer. Returns false if it is no answer to a question of ours.

@@ -17,7 +17,7 @@ void wend_node_self(const struct wend_node *n, struct wend_self_view *ret)
     ret->ipv6 = wend_inside_address(n->records.network.key, n->config.identity->public_key);
     ret->network_serial = n->records.network.serial;
     ret->revocation_serial = n->records.revocations.serial;
-    ret->nat = *wend_discovery_model(&n->nat.discovery);
+    ret->nat = *wend_nat_model(n);
     ret->server_transport = n->route.transport;
     ret->server_address = n->route.remote;
     if (!n->leg_made)

@@ -87,6 +87,7 @@ void wend_node_mapped(struct wend_node *n, const struct wend_address *at, wend_i
 {
     wend_node_turn(n, now);
     n->mapped = at != NULL ? *at : (struct wend_address){0};
+    wend_nat_mapped(n);
     wend_contact_all_candidates_changed(n, false);
 }
 

@@ -10,6 +10,7 @@
 #include "node/node_state.h"
 #include "node/view.h"
 #include "run.h"
+#include "traverse/plan.h"
 
 enum { SEEDS = 5 };
 
@@ -133,6 +134,95 @@ static void it_is_asked_again_when_it_matters(void **state)
     sim_world_end(&world);
 }
 
+// --- a port mapped by a gateway ---
+
+static void begin_symmetric(uint64_t seed)
+{
+    const struct wend_sim_box box = {
+        .kind = WEND_SIM_BOX_NAT,
+        .mapping = WEND_SIM_ADDRESS_AND_PORT_DEPENDENT,
+        .filtering = WEND_SIM_ADDRESS_AND_PORT_DEPENDENT,
+        .allocation = WEND_SIM_PORT_RANDOM,
+    };
+
+    plan(seed, &box);
+    sim_world_begin(&world, &scenario, &options);
+}
+
+static void map(const struct wend_address *at)
+{
+    wend_node_mapped(world.devices[0].node, at, world.now);
+}
+
+static struct wend_address outside(uint16_t port)
+{
+    struct wend_address a = sim_place_public(&scenario.places[0], 0, 0);
+
+    a.port = port;
+    return a;
+}
+
+static void assert_mapped(const struct wend_address *at)
+{
+    const struct wend_nat_model m = found();
+
+    assert_true(wend_address_equal(&m.mapped, at));
+    assert_true(wend_plan_is_sound(&m));
+    assert_int_equal(wend_plan_is_open(&m), wend_address_same_ip(at, &m.public));
+}
+
+static void a_mapping_opens_the_model(void **state)
+{
+    const struct wend_address first = outside(41641), second = outside(5000), none = {0};
+    const struct wend_address ipv6 = {.family = WEND_FAMILY_IPV6, .ip = {0x20, 1}, .port = 1};
+
+    (void)state;
+    begin_symmetric(1);
+    map(&first);
+    assert_int_equal(found().serial, 0); // nothing is known but that
+    sim_world_run(&world, SIM_BEGIN + WEND_S(5));
+    assert_mapped(&first); // it came before discovery's end
+    const uint32_t serial = found().serial;
+    map(&first);
+    assert_int_equal(found().serial, serial);
+    map(&second);
+    assert_mapped(&second);
+    assert_int_equal(found().serial, serial + 1);
+    map(&ipv6); // another family's way in
+    assert_mapped(&none);
+    map(NULL);
+    assert_int_equal(found().serial, serial + 2);
+    map(&second);
+    assert_mapped(&second);
+    assert_int_equal(found().serial, serial + 3);
+    sim_world_end(&world);
+}
+
+// The address is kept by who maps; the model is another network's, under a serial of its own.
+static void a_mapping_outlives_the_model(void **state)
+{
+    const struct wend_address mapped = outside(41641);
+    const struct wend_address elsewhere = wend_address_ipv4(0xc0a80163, 41641);
+
+    (void)state;
+    begin_symmetric(2);
+    sim_world_run(&world, SIM_BEGIN + WEND_S(5));
+    map(&mapped);
+    const uint32_t serial = found().serial;
+    wend_node_set_interfaces(world.devices[0].node, &elsewhere, 1, world.now);
+    assert_int_equal(found().serial, 0);
+    map(NULL);
+    map(&mapped); // nobody can be told of these
+    assert_int_equal(found().serial, 0);
+    sim_device_tell_interfaces(&world, &world.devices[0]);
+    sim_device_drain(&world, &world.devices[0]);
+    sim_world_run(&world, SIM_BEGIN + WEND_S(15));
+    assert_mapped(&mapped);
+    assert_true(found().serial > serial);
+    assert_false(sim_world_failed(&world));
+    sim_world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +230,8 @@ int main(void)
         cmocka_unit_test(none_is_named_so),
         cmocka_unit_test(a_blocked_device_asks_in_vain_and_says_so),
         cmocka_unit_test(it_is_asked_again_when_it_matters),
+        cmocka_unit_test(a_mapping_opens_the_model),
+        cmocka_unit_test(a_mapping_outlives_the_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
