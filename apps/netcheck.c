@@ -269,6 +269,8 @@ static int check(struct wend_netcheck *n, const struct arguments *a, const struc
         print_words(n);
     if (fflush(stdout) != 0)
         return WEND_EXIT_FAILED;
+    if (status == WEND_EXIT_OK && wend_netcheck_is_lied_to(n))
+        return fail("the servers' answers cannot be true", NULL, "ask others with --server");
     if (status == WEND_EXIT_OK && n->discovery.contradictions > 0)
         return fail("the servers contradict each other", NULL, "ask others with --server");
     return status;
@@ -305,6 +307,8 @@ int wend_cmd_netcheck(int argc, char **argv)
     if (parsed != 0)
         return parsed > 0 ? WEND_EXIT_OK : WEND_EXIT_USAGE;
     wend_log_setup(a.common.log_json, a.common.verbose);
+    if (!a.common.verbose)
+        wend_log_mute();
     int status = find_servers(&a, &servers);
     if (status != WEND_EXIT_OK)
         return status;

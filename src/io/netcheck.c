@@ -379,3 +379,9 @@ bool wend_netcheck_has_tcp(const struct wend_netcheck *n)
             return true;
     return false;
 }
+
+bool wend_netcheck_is_lied_to(const struct wend_netcheck *n)
+{
+    return wend_discovery_model(&n->discovery)->mapping == WEND_NAT_UNKNOWN &&
+           (n->discovery.server_lied || n->discovery.other_lied);
+}

@@ -63,6 +63,8 @@ int wend_netcheck_measure_lifetime(struct wend_netcheck *n, wend_duration longes
 // Whether any server could be reached by this transport.
 bool wend_netcheck_has_udp(const struct wend_netcheck *n);
 bool wend_netcheck_has_tcp(const struct wend_netcheck *n);
+// Whether discovery had to throw away answers that cannot be true, and knows nothing for that.
+bool wend_netcheck_is_lied_to(const struct wend_netcheck *n);
 
 // Internal to netcheck*.c: the address of this host from which datagrams to `to` leave.
 struct wend_address wend_netcheck_local(const struct wend_address *to, uint16_t port);

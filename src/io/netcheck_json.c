@@ -23,6 +23,17 @@ static json_t *milliseconds(wend_duration d)
     return json_real((double)(d / 1000) / 1000.0);
 }
 
+struct wend_nat_model wend_netcheck_model(const struct wend_netcheck *n)
+{
+    const struct wend_nat_model nothing = {.serial = 0};
+    struct wend_nat_model m = *wend_discovery_model(&n->discovery);
+
+    if (m.public.family == WEND_FAMILY_NONE && (m.udp != WEND_NAT_NO || wend_netcheck_has_udp(n)))
+        m = nothing;
+    m.mapped = n->mapped;
+    return m;
+}
+
 // --- nat ---
 
 static json_t *estimate(const struct wend_nat_estimate *e)
@@ -95,7 +106,8 @@ static json_t *samples(const struct wend_netcheck *n)
 
 static json_t *nat(const struct wend_netcheck *n)
 {
-    const struct wend_nat_model *m = wend_discovery_model(&n->discovery);
+    const struct wend_nat_model model = wend_netcheck_model(n);
+    const struct wend_nat_model *m = &model;
     json_t *all = wend_status_nat(m, &m->public);
     json_t *port_mapping = n->gateway_asked ? json_string(n->port_mapping) : json_null();
 
@@ -142,14 +154,6 @@ static json_t *servers(const struct wend_netcheck *n)
 
 // --- what follows from it ---
 
-struct wend_nat_model wend_netcheck_model(const struct wend_netcheck *n)
-{
-    struct wend_nat_model m = *wend_discovery_model(&n->discovery);
-
-    m.mapped = n->mapped;
-    return m;
-}
-
 struct wend_words_outlook wend_netcheck_outlook(const struct wend_netcheck *n)
 {
     const struct wend_discovery *d = &n->discovery;
@@ -162,6 +166,7 @@ struct wend_words_outlook wend_netcheck_outlook(const struct wend_netcheck *n)
         .mapping_asked = n->gateway_asked,
         .tcp_works = wend_netcheck_has_tcp(n),
         .contradiction = d->contradictions > 0,
+        .lies = wend_netcheck_is_lied_to(n),
         .second_address = second,
     };
 }

@@ -15,7 +15,8 @@ json_t *wend_netcheck_json(const struct wend_netcheck *n);
 // What advice depends on beside the model.
 struct wend_words_outlook;
 struct wend_words_outlook wend_netcheck_outlook(const struct wend_netcheck *n);
-// The model with what the gateway granted, as the planner would see it.
+// The model with what the gateway granted, as the planner would see it. Where the servers' answers
+// were of no use nothing is known, which is not the same as UDP that is blocked.
 struct wend_nat_model wend_netcheck_model(const struct wend_netcheck *n);
 
 #endif

@@ -221,6 +221,8 @@ static const char *firewall_advice(const struct wend_nat_model *m,
 
 static const char *server_advice(const struct wend_nat_model *m, const struct wend_words_outlook *o)
 {
+    if (o->lies)
+        return "The servers' answers cannot be true: ask others with --server.";
     if (o->contradiction)
         return "The servers contradict each other: ask others with --server.";
     if (m->udp == WEND_NAT_NO || (m->filtering != WEND_NAT_UNKNOWN && m->mapping != 0))

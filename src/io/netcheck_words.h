@@ -42,6 +42,7 @@ struct wend_words_outlook {
     bool mapping_asked;  // whether it does was found out
     bool tcp_works;      // to any server
     bool contradiction;  // servers contradict each other
+    bool lies;           // their answers cannot be true
     bool second_address; // two servers, or one with a second address
 };
 

@@ -18,7 +18,9 @@ def netcheck(host, *words, check=True, timeout=60):
 
 
 def checked(host, *words):
-    return json.loads(netcheck(host, "--json", *words).stdout)
+    done = netcheck(host, "--json", *words)
+    assert done.stderr == "", done.stderr
+    return json.loads(done.stdout)
 
 
 def reach(found):
@@ -70,6 +72,25 @@ def test_without_nat(lab):
     assert (seen["nat"]["mapping"], seen["nat"]["filtering"]) == ("none", "none")
     assert reach(seen) == ["directly"] * 4 and seen["advice"] == []
     assert "There is no NAT" in netcheck(laptop, "--server", server.host.addresses[0]).stdout
+
+
+def test_firewall_alone(lab):
+    server = serve(lab)
+    office = lab.site("office", nat=Nat.none(firewall=True), lan="198.51.101.0/24")
+    seen = checked(office.host("laptop"), "--server", server.host.addresses[0])
+    assert (seen["nat"]["mapping"], seen["nat"]["filtering"]) == ("none", APDM)
+
+
+def test_answers_that_cannot_be(lab):
+    """A server on the internet that sees a private address: not believed, and not taken for UDP
+    that is blocked."""
+    server = serve(lab)
+    laptop = lab.site("home", nat=Nat.none(), lan="192.168.77.0/24").host("laptop")
+    done = netcheck(laptop, "--json", "--server", server.host.addresses[0], check=False)
+    assert "cannot be true" in fails(done, "ask others")
+    seen = json.loads(done.stdout)
+    assert (seen["nat"]["mapping"], seen["nat"]["udp"]) == ("unknown", None)
+    assert seen["servers"][0]["udp"]["reachable"]
 
 
 def test_udp_blocked(lab):
