@@ -20,7 +20,9 @@ static json_t *answer_or_null(enum wend_nat_answer a)
 
 static json_t *milliseconds(wend_duration d)
 {
-    return json_real((double)(d / 1000) / 1000.0);
+    const wend_duration microseconds = d / 1000;
+
+    return json_real((double)microseconds / 1000.0);
 }
 
 struct wend_nat_model wend_netcheck_model(const struct wend_netcheck *n)

@@ -10,7 +10,21 @@ import pytest
 from lab import Nat
 from scenes import fails, network, serve
 from test_nat_model import ADM, APDM, EIM, NATS
+from upnp import PUBLIC, MiniUpnpd
 from wendtool import wend
+
+# A STUN server (RFC 8489) that sees the same address whoever asks.
+LIAR = """
+import socket, struct, sys
+door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+door.bind(("0.0.0.0", 3478))
+print("ready", flush=True)
+while True:
+    asked, client = door.recvfrom(2048)
+    seen = bytes(a ^ b for a, b in zip(socket.inet_aton(sys.argv[1]), asked[4:8]))
+    value = struct.pack(">HHBBH4s", 0x0020, 8, 0, 1, client[1] ^ 0x2112, seen)
+    door.sendto(struct.pack(">HH", 0x0101, len(value)) + asked[4:20] + value, client)
+"""
 
 
 def netcheck(host, *words, check=True, timeout=60):
@@ -122,6 +136,35 @@ def test_two_plain_servers(lab):
     assert (seen["nat"]["allocation"], seen["nat"]["delta"]) == ("sequential", 1)
     assert any("second address" in line for line in seen["advice"])
     assert [one["other_address"] for one in seen["servers"]] == [None, None]
+
+
+def test_servers_that_disagree(lab):
+    """Each server always sees one address, and not the one that the other sees."""
+    servers = [lab.public(name) for name in ("one", "two")]
+    for host, lie in zip(servers, ("203.0.113.50", "203.0.113.60")):
+        host.start(["/usr/bin/python3", "-uc", LIAR, lie], "liar").wait_for("^ready", 10)
+    laptop = lab.site("home").host("laptop")
+    done = netcheck(laptop, "--json", *(f"--server={host.address}" for host in servers),
+                    check=False)
+    fails(done, "contradict each other")
+    seen = json.loads(done.stdout)
+    assert seen["nat"]["mapping"] == "unknown" and seen["nat"]["public"] is None
+    assert [one["tcp"]["reachable"] for one in seen["servers"]] == [False, False]
+
+
+@pytest.mark.parametrize("protocol", ["pcp", "igd"])
+def test_gateway_that_grants_ports(lab, protocol):
+    """
+        laptop ---- home (symmetric, miniupnpd) ---- wan ---- server
+    """
+    server = serve(lab)
+    home = lab.site("home", nat=Nat.symmetric_random(), public=[PUBLIC[0]])
+    gateway = MiniUpnpd(home, (protocol,))
+    found = checked(home.host("laptop"), "--server", server.host.addresses[0])
+    assert found["nat"]["port_mapping"] == protocol
+    assert found["nat"]["mapped"].startswith(f"{home.external}:")
+    assert reach(found) == ["directly"] * 4 and found["advice"] == []
+    assert not gateway.mapped()
 
 
 def test_servers_of_the_network(lab):
