@@ -261,14 +261,15 @@ static int check(struct wend_netcheck *n, const struct arguments *a, const struc
         return fail("cannot ask the server", strerror(-error), ASK_ONE);
     if (wend_discovery_model(&n->discovery)->translates == WEND_NAT_YES)
         wend_netcheck_ask_gateway(n);
-    if (a->lifetime)
-        status = measure_lifetime(n);
-    if (a->json && status == WEND_EXIT_OK)
+    const int measured = a->lifetime ? measure_lifetime(n) : WEND_EXIT_OK;
+    if (a->json)
         status = print_json(n);
-    else if (status == WEND_EXIT_OK)
+    else
         print_words(n);
     if (fflush(stdout) != 0)
         return WEND_EXIT_FAILED;
+    if (measured != WEND_EXIT_OK)
+        return measured;
     if (status == WEND_EXIT_OK && wend_netcheck_is_lied_to(n))
         return fail("the servers' answers cannot be true", NULL, "ask others with --server");
     if (status == WEND_EXIT_OK && n->discovery.contradictions > 0)

@@ -117,6 +117,21 @@ def test_udp_blocked(lab):
     assert reach(seen) == ["relay"] * 4
     said = netcheck(laptop, "--server", server.host.addresses[0]).stdout
     assert "UDP is blocked and TCP is not" in said
+    done = netcheck(laptop, "--json", "--lifetime", "--server", server.host.addresses[0],
+                    check=False)
+    fails(done, "lifetime cannot be measured")
+    assert json.loads(done.stdout)["nat"]["lifetime"] is None
+
+
+def test_ipv6(lab):
+    """A firewall without NAT; the server has one IPv6 address."""
+    server = serve(lab, ipv6=True)
+    laptop = lab.site("home", ipv6=True).host("laptop")
+    found = checked(laptop, "--server", f"[{server.host.address6}]:3478")
+    assert (found["nat"]["mapping"], found["nat"]["filtering"]) == ("none", "unknown")
+    assert found["nat"]["port_mapping"] is None
+    one, = found["servers"]
+    assert one["udp"]["reachable"] and one["tcp"]["reachable"]
 
 
 def test_two_plain_servers(lab):
