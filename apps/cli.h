@@ -32,6 +32,7 @@ int wend_cmd_revoke(int argc, char **argv);
 int wend_cmd_up(int argc, char **argv);
 int wend_cmd_down(int argc, char **argv);
 int wend_cmd_status(int argc, char **argv);
+int wend_cmd_netcheck(int argc, char **argv);
 int wend_cmd_ping(int argc, char **argv);
 int wend_cmd_prefer(int argc, char **argv);
 

@@ -15,6 +15,8 @@ static const struct wend_command_row rows[] = {
     {"down", wend_cmd_down, "end a running `wend up`"},
     {"status", wend_cmd_status, "show this device, its servers, peers and paths"},
     {"prefer", wend_cmd_prefer, "choose the kind of path to a device"},
+    {"netcheck", wend_cmd_netcheck,
+     "find out what the NAT does, and who can be reached through it"},
     {"ping", wend_cmd_ping, "ping a device and name the path of each answer"},
 };
 

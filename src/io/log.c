@@ -13,11 +13,17 @@
 
 static bool log_json;
 static bool log_verbose;
+static bool log_muted;
 
 void wend_log_setup(bool json, bool verbose)
 {
     log_json = json;
     log_verbose = verbose;
+}
+
+void wend_log_mute(void)
+{
+    log_muted = true;
 }
 
 // One line as it grows; what does not fit is left out, the line feed never is.
@@ -159,7 +165,7 @@ static void print_json(const char *event, const struct wend_log_field *fields)
 void wend_log_fields(enum wend_log_level level, const char *event,
                      const struct wend_log_field *fields)
 {
-    if (level == WEND_LOG_DEBUG && !log_verbose)
+    if (log_muted || (level == WEND_LOG_DEBUG && !log_verbose))
         return;
     if (log_json)
         print_json(event, fields);

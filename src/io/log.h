@@ -19,6 +19,8 @@ enum wend_log_level {
 };
 
 void wend_log_setup(bool json, bool verbose);
+// Nothing is logged from now on: for commands whose answer says it all.
+void wend_log_mute(void);
 
 enum wend_log_type {
     WEND_LOG_END = 0,

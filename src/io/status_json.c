@@ -156,7 +156,7 @@ static const char *allocation_name(enum wend_nat_allocation a)
 
 // As discovery found it. Before it has, or where no server answers it, an address that nobody
 // translated is taken for one without NAT.
-static json_t *nat_json(const struct wend_nat_model *m, const struct wend_address *public_address)
+json_t *wend_status_nat(const struct wend_nat_model *m, const struct wend_address *public_address)
 {
     const bool untold = m->serial == 0 && is_of_this_host(public_address);
     const char *mapping = untold ? "none" : dependence_name(m->mapping);
@@ -172,7 +172,7 @@ json_t *wend_status_self(const struct wend_self_view *self, const char *interfac
     return json_pack("{s:s, s:o, s:o, s:s, s:s, s:i, s:o, s:o, s:I, s:I}", "name", self->name,
                      "key", key_text(self->key), "addresses", addresses(&self->ipv4, &self->ipv6),
                      "network", self->network, "interface", interface, "mtu", WEND_DEVICE_MTU,
-                     "nat", nat_json(&self->nat, &self->public_address), "network_key",
+                     "nat", wend_status_nat(&self->nat, &self->public_address), "network_key",
                      key_text(self->network_key), "network_serial",
                      (json_int_t)self->network_serial, "revocation_serial",
                      (json_int_t)self->revocation_serial);

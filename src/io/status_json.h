@@ -32,6 +32,7 @@ bool wend_status_is_called(const struct wend_peer_view *peer, const char *networ
 
 // The parts, from views alone.
 json_t *wend_status_self(const struct wend_self_view *self, const char *interface);
+json_t *wend_status_nat(const struct wend_nat_model *m, const struct wend_address *public_address);
 json_t *wend_status_server(const struct wend_self_view *self);
 json_t *wend_status_peer(const struct wend_peer_view *peer, const struct wend_plane_stats *stats,
                          wend_instant now);
