@@ -17,7 +17,7 @@
 
 static const struct wend_nat_model *own_model(const struct wend_node *n)
 {
-    return wend_discovery_model(&n->nat.discovery);
+    return wend_nat_model(n);
 }
 
 struct wend_volley_seat *wend_volleys_seat(struct wend_node *n, const struct wend_contact *c)
