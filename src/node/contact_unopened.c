@@ -81,13 +81,17 @@ void wend_early_unopened(struct wend_node *n, const struct wend_origin *origin,
         keep(n, data.receiver, &origin->way);
 }
 
-static struct wend_kept *oldest_of(struct wend_node *n, uint32_t index, uint8_t type)
+// Data may be kept in the relay frame that it came in; control comes straight.
+enum kept { KEPT_ANY, KEPT_DATA, KEPT_CONTROL };
+
+static struct wend_kept *oldest_of(struct wend_node *n, uint32_t index, enum kept what)
 {
     struct wend_kept *oldest = NULL;
 
     for (uint32_t i = 0; i < WEND_NODE_KEPT && n->kept_count > 0; i++) {
         struct wend_kept *k = &n->kept[i];
-        if (k->index == index && (type == 0 || k->bytes[0] == type) &&
+        if (k->index == index &&
+            (what == KEPT_ANY || (k->bytes[0] == WEND_MESSAGE_CONTROL) == (what == KEPT_CONTROL)) &&
             (oldest == NULL || k->serial < oldest->serial))
             oldest = k;
     }
@@ -104,7 +108,7 @@ void wend_early_give_back(struct wend_node *n, struct wend_contact_pair *pair)
 {
     struct wend_kept *k;
 
-    while ((k = oldest_of(n, pair->local_index, WEND_MESSAGE_DATA)) != NULL) {
+    while ((k = oldest_of(n, pair->local_index, KEPT_DATA)) != NULL) {
         give_back(n, pair, &k->way, (struct wend_bytes){.at = k->bytes, .len = k->len});
         release(n, k);
     }
@@ -123,7 +127,7 @@ void wend_early_open_controls(struct wend_node *n, uint32_t index)
 {
     struct wend_kept *k;
 
-    while ((k = oldest_of(n, index, WEND_MESSAGE_CONTROL)) != NULL) {
+    while ((k = oldest_of(n, index, KEPT_CONTROL)) != NULL) {
         const struct wend_origin origin = {.kind = WEND_ORIGIN_DIRECT, .way = k->way};
         release(n, k);
         wend_contact_control(n, &origin, (struct wend_bytes){.at = k->bytes, .len = k->len});
@@ -134,7 +138,7 @@ void wend_early_forget(struct wend_node *n, uint32_t index)
 {
     struct wend_kept *k;
 
-    while ((k = oldest_of(n, index, 0)) != NULL) {
+    while ((k = oldest_of(n, index, KEPT_ANY)) != NULL) {
         wend_node_drop(n, WEND_DROP_NO_SESSION);
         release(n, k);
     }
