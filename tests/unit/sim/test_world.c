@@ -195,8 +195,9 @@ static void the_best_way_follows_from_the_nats(void **state)
     assert_int_equal(best(&cone, &cone), SIM_BEST_DIRECT);
     assert_int_equal(best(&open, &strict), SIM_BEST_DIRECT);
     assert_int_equal(best(&half, &strict), SIM_BEST_DIRECT);
-    assert_int_equal(best(&cone, &strict), SIM_BEST_RELAY);
-    assert_int_equal(best(&strict, &cone), SIM_BEST_RELAY);
+    // A volley opens them, mostly, where models are known: either way is right.
+    assert_int_equal(best(&cone, &strict), SIM_BEST_ANY);
+    assert_int_equal(best(&strict, &cone), SIM_BEST_ANY);
     assert_int_equal(best(&strict, &strict), SIM_BEST_RELAY);
     assert_int_equal(best(&open, &walled), SIM_BEST_RELAY);
 }
