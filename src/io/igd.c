@@ -29,6 +29,11 @@ static atomic_int stuck; // threads that were abandoned and have not ended
 
 static void begin_map(struct wend_igd *i);
 
+int wend_igd_stuck(void)
+{
+    return atomic_load(&stuck);
+}
+
 // --- jobs ---
 
 static void free_job(struct wend_igd_job *job)
@@ -86,7 +91,7 @@ static int start_job(struct wend_igd *i, enum wend_igd_work work)
     pthread_t thread;
     pthread_attr_t detached;
 
-    if (atomic_load(&stuck) >= WEND_IGD_STUCK_MAX)
+    if (wend_igd_stuck() >= WEND_IGD_STUCK_MAX)
         return -EAGAIN;
     struct wend_igd_job *job = new_job(i, work);
     if (job == NULL)

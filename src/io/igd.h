@@ -72,4 +72,7 @@ void wend_igd_end(struct wend_igd *i);
 // more.
 void wend_igd_close(struct wend_igd *i, wend_instant until);
 
+// Jobs of this process that were abandoned and have not ended yet.
+int wend_igd_stuck(void);
+
 #endif

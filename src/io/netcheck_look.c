@@ -27,15 +27,11 @@ static size_t write_request(struct wend_look *l, size_t server)
 {
     struct wend_stun_header header = {.method = WEND_STUN_METHOD_BINDING,
                                       .class = WEND_STUN_REQUEST};
-    static const uint8_t name[] = {'w', 'e', 'n', 'd'};
-    uint8_t text[WEND_LOOK_REQUEST_LEN];
     struct wend_stun_writer w;
 
     make_id(l, server, l->servers[server].tries, header.transaction);
     wend_stun_begin(&w, l->request, sizeof l->request, &header);
-    memset(text, ' ', sizeof text);
-    memcpy(text, name, sizeof name);
-    wend_stun_put(&w, WEND_STUN_SOFTWARE, (struct wend_bytes){text, w.out.left - 4});
+    wend_stun_fill(&w);
     return wend_stun_finish(&w);
 }
 

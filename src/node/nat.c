@@ -57,7 +57,7 @@ static bool is_wanted(const struct wend_node *n)
 }
 
 // Into a model that discovery just made, or into the one that is there.
-static void keep_mapped(struct wend_node *n)
+void wend_nat_mapped(struct wend_node *n)
 {
     struct wend_discovery *d = &n->nat.discovery;
     struct wend_address mapped = n->mapped;
@@ -76,7 +76,7 @@ static void heed_event(struct wend_node *n, const struct wend_discovery_event *e
     case WEND_DISCOVERY_OPEN_SOCKET: open_socket(n, e->socket); break;
     case WEND_DISCOVERY_CLOSE_SOCKET: close_socket(n, e->socket); break;
     case WEND_DISCOVERY_IS_STALE: n->nat.again_at = n->now; break;
-    case WEND_DISCOVERY_DONE: keep_mapped(n); break;
+    case WEND_DISCOVERY_DONE: wend_nat_mapped(n); break;
     case WEND_DISCOVERY_EVENT_NONE: break;
     }
 }
@@ -145,11 +145,6 @@ void wend_nat_moved(struct wend_node *n)
     drain(n);
     n->nat.begun = false;
     n->nat.again_at = n->registered && !n->isolated ? n->now : WEND_NEVER;
-}
-
-void wend_nat_mapped(struct wend_node *n)
-{
-    keep_mapped(n);
 }
 
 const struct wend_nat_model *wend_nat_model(const struct wend_node *n)

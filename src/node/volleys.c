@@ -15,11 +15,6 @@
 #define AGAIN_MAX    WEND_S(300)
 #define UNJOINED_MAX 4 // calls for its sake that the peer did not join
 
-static const struct wend_nat_model *own_model(const struct wend_node *n)
-{
-    return wend_nat_model(n);
-}
-
 struct wend_volley_seat *wend_volleys_seat(struct wend_node *n, const struct wend_contact *c)
 {
     return c->volley != 0 ? &n->volleys.seats[c->volley - 1] : NULL;
@@ -129,7 +124,7 @@ void wend_volleys_close(struct wend_node *n, struct wend_contact *c)
 
 static bool may_begin(struct wend_node *n, const struct wend_contact *c)
 {
-    const struct wend_nat_model *own = own_model(n);
+    const struct wend_nat_model *own = wend_nat_model(n);
     const struct wend_address seen =
         n->leg_made ? wend_leg_observed(&n->leg) : (struct wend_address){0};
 
@@ -147,7 +142,7 @@ static bool may_begin(struct wend_node *n, const struct wend_contact *c)
 static void put_model(const struct wend_node *n, struct wend_writer *w)
 {
     uint8_t bytes[WEND_NAT_MODEL_LEN_MAX];
-    const size_t len = wend_nat_model_write(bytes, own_model(n), n->now);
+    const size_t len = wend_nat_model_write(bytes, wend_nat_model(n), n->now);
 
     wend_attribute_put(w, WEND_ATTRIBUTE_NAT, (struct wend_bytes){.at = bytes, .len = len});
 }
@@ -157,7 +152,7 @@ uint32_t wend_volleys_offer(struct wend_node *n, struct wend_contact *c, struct 
     if (c->volley_at > n->now || !may_begin(n, c))
         return 0;
     put_model(n, w);
-    return own_model(n)->serial;
+    return wend_nat_model(n)->serial;
 }
 
 // Reads it if there is a volley to be made of it.
@@ -171,8 +166,8 @@ static bool read_peer(struct wend_node *n, const struct wend_contact *c, struct 
         return false;
     }
     const bool known =
-        own_model(n)->mapping != WEND_NAT_UNKNOWN && ret->mapping != WEND_NAT_UNKNOWN;
-    const bool blocked = own_model(n)->udp == WEND_NAT_NO || ret->udp == WEND_NAT_NO;
+        wend_nat_model(n)->mapping != WEND_NAT_UNKNOWN && ret->mapping != WEND_NAT_UNKNOWN;
+    const bool blocked = wend_nat_model(n)->udp == WEND_NAT_NO || ret->udp == WEND_NAT_NO;
     return known || blocked || n->now - c->started >= PLAIN_FOR;
 }
 
@@ -200,7 +195,7 @@ static struct wend_address inside_of(const struct wend_contact *c)
 static void as_told(const struct wend_node *n, struct wend_nat_model *ret)
 {
     uint8_t bytes[WEND_NAT_MODEL_LEN_MAX];
-    const size_t len = wend_nat_model_write(bytes, own_model(n), n->now);
+    const size_t len = wend_nat_model_write(bytes, wend_nat_model(n), n->now);
     const int error =
         wend_nat_model_read((struct wend_bytes){.at = bytes, .len = len}, n->now, ret);
 
@@ -263,7 +258,7 @@ void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct w
     const uint32_t told = c->model_told;
 
     c->model_told = 0;
-    if (told == 0 || told != own_model(n)->serial || !may_begin(n, c))
+    if (told == 0 || told != wend_nat_model(n)->serial || !may_begin(n, c))
         return;
     if (model.at != NULL && wend_nat_model_read(model, n->now, &peer) == 0) {
         begin(n, c, &peer, &(struct wend_plan_input){.calling = true, .call = call});
@@ -331,7 +326,7 @@ wend_instant wend_volleys_deadline(const struct wend_node *n, const struct wend_
 
 void wend_volleys_follow_model(struct wend_node *n)
 {
-    const uint32_t serial = own_model(n)->serial;
+    const uint32_t serial = wend_nat_model(n)->serial;
 
     if (serial == n->volleys.model)
         return;

@@ -225,24 +225,19 @@ static const uint8_t *id_of(const struct wend_discovery *d, uint8_t number)
     return d->random + number * WEND_STUN_TRANSACTION_LEN;
 }
 
-// Long enough for RESPONSE-ORIGIN and OTHER-ADDRESS in the answer. By SOFTWARE, which everybody
-// skips: PADDING asks for an answer as long as the MTU (RFC 5780 section 6.1).
+// Long enough for RESPONSE-ORIGIN and OTHER-ADDRESS in the answer.
 static size_t write_request(struct wend_discovery *d, uint8_t number)
 {
     const enum wend_discovery_ask what = (enum wend_discovery_ask)d->transactions[number].ask;
     struct wend_stun_header header = {.method = WEND_STUN_METHOD_BINDING,
                                       .class = WEND_STUN_REQUEST};
-    static const uint8_t name[] = {'w', 'e', 'n', 'd'};
-    uint8_t text[WEND_DISCOVERY_REQUEST_LEN];
     struct wend_stun_writer w;
 
     memcpy(header.transaction, id_of(d, number), sizeof header.transaction);
     wend_stun_begin(&w, d->request, sizeof d->request, &header);
     if (what == WEND_DISCOVERY_CHANGE_BOTH || what == WEND_DISCOVERY_CHANGE_PORT)
         wend_stun_put_change_request(&w, what == WEND_DISCOVERY_CHANGE_BOTH, true);
-    memset(text, ' ', sizeof text);
-    memcpy(text, name, sizeof name);
-    wend_stun_put(&w, WEND_STUN_SOFTWARE, (struct wend_bytes){text, w.out.left - 4});
+    wend_stun_fill(&w);
     return wend_stun_finish(&w);
 }
 

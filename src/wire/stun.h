@@ -140,6 +140,9 @@ void wend_stun_put_xor_address(struct wend_stun_writer *w, uint16_t type,
 void wend_stun_put_change_request(struct wend_stun_writer *w, bool change_ip, bool change_port);
 void wend_stun_put_response_port(struct wend_stun_writer *w, uint16_t port);
 void wend_stun_put_padding(struct wend_stun_writer *w, size_t len); // `len` zeros
+// Last of a request that shall be as long as its answer: SOFTWARE, which everybody skips, up to the
+// writer's capacity. PADDING asks for an answer as long as the MTU (RFC 5780 section 6.1).
+void wend_stun_fill(struct wend_stun_writer *w);
 // `code` must be within 300 to 699.
 void wend_stun_put_error(struct wend_stun_writer *w, uint16_t code, struct wend_bytes reason);
 void wend_stun_put_unknown(struct wend_stun_writer *w, const uint16_t *types, size_t count);

@@ -97,6 +97,19 @@ void wend_stun_put_padding(struct wend_stun_writer *w, size_t len)
     close_attribute(w);
 }
 
+void wend_stun_fill(struct wend_stun_writer *w)
+{
+    static const uint8_t name[] = {'w', 'e', 'n', 'd'};
+    const size_t len = w->out.left - 4;
+
+    wend_assert(w->out.left >= 4 + sizeof name && len <= WEND_STUN_TEXT_MAX);
+    open_attribute(w, WEND_STUN_SOFTWARE, len);
+    wend_write_bytes(&w->out, (struct wend_bytes){name, sizeof name});
+    for (size_t i = sizeof name; i < len; i++)
+        wend_write_u8(&w->out, ' ');
+    close_attribute(w);
+}
+
 void wend_stun_put_error(struct wend_stun_writer *w, uint16_t code, struct wend_bytes reason)
 {
     wend_assert(code >= 300 && code <= 699);
