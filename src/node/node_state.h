@@ -189,8 +189,11 @@ struct wend_contact {
     uint8_t volley;      // 1 + index; 0: none
     uint8_t volley_end;  // enum wend_volley_end
     uint8_t volley_tries;
-    bool volley_due; // a handshake is to be made for its sake
-    bool keepalive;  // to be sent once the sealing half knows keys and way
+    uint8_t volley_outcome; // enum wend_plan_outcome of the last plan
+    uint8_t volley_method;  // enum wend_plan_method: that won, else of the plan's first stage
+    uint8_t volley_code;    // enum wend_volley_code: why the last one ended
+    bool volley_due;        // a handshake is to be made for its sake
+    bool keepalive;         // to be sent once the sealing half knows keys and way
     bool way_told;
     uint16_t attested_port;
     uint16_t socket;        // adopted, of the path that a volley found; 0: none

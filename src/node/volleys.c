@@ -76,6 +76,7 @@ static void leave_seat(struct wend_node *n, struct wend_contact *c, struct wend_
         const bool no_way = v->plan.outcome != WEND_PLAN_TRY;
         const bool apart = !wend_address_same_ip(&v->own.public, &v->peer.public);
         c->volley_end = no_way && apart ? WEND_VOLLEY_END_NO_WAY : WEND_VOLLEY_END_FAILED;
+        c->volley_code = (uint8_t)v->stop_code;
         c->volley_at = WEND_NEVER;
         if (!no_way)
             come_again(n, c, again_after(c));
@@ -226,6 +227,8 @@ static void begin(struct wend_node *n, struct wend_contact *c, const struct wend
                                       .ttl = OPENER_TTL};
     wend_random_bytes(&n->random, setup.key, sizeof setup.key);
     c->volley_why = plan.reason;
+    c->volley_outcome = (uint8_t)plan.outcome;
+    c->volley_method = (uint8_t)plan.stages[0].method; // zero without one
     if (plan.outcome == WEND_PLAN_NOT_SOUND)
         return;
     const int error = wend_volley_start(&seat->volley, &setup, &n->volleys.limits, n->now);
@@ -308,6 +311,7 @@ void wend_volleys_mind(struct wend_node *n, struct wend_contact *c)
     if (c->volley == 0 && c->volley_end == WEND_VOLLEY_END_WON &&
         wend_paths_direct(&c->paths) == NULL) {
         c->volley_end = WEND_VOLLEY_END_FAILED;
+        c->volley_code = WEND_VOLLEY_CHANGED;
         come_again(n, c, WEND_S(1) << (c->volley_tries < 8 ? c->volley_tries : 8));
     }
     if (!is_due(n, c) || c->volley_at > n->now)

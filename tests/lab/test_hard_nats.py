@@ -12,15 +12,16 @@ from stopwatch import PingLog
 from scenes import join, network
 from test_nat_model import known
 
-# Rows of the matrix that kernel NATs can make: home's NAT, cafe's NAT, patience in seconds.
+# Rows of the matrix that kernel NATs can make: home's NAT, cafe's NAT, patience in seconds, and the
+# method that opens the way.
 PAIRS = {
-    "any-open": (Nat.symmetric_random(), Nat.full_cone(), 10),
-    "cone-cone": (Nat.eim(), Nat.eim(), 10),
-    "adf-symmetric": (Nat.eim("adf"), Nat.symmetric_random(), 10),
-    "apdf-sequential": (Nat.eim(), Nat.symmetric_sequential(), 20),
-    "apdf-block": (Nat.eim(), Nat.symmetric_block(), 30),
-    "apdf-random": (Nat.eim(), Nat.symmetric_random(), 60),
-    "sequential-sequential": (Nat.symmetric_sequential(), Nat.symmetric_sequential(), 30),
+    "any-open": (Nat.symmetric_random(), Nat.full_cone(), 10, "direct"),
+    "cone-cone": (Nat.eim(), Nat.eim(), 10, "simultaneous"),
+    "adf-symmetric": (Nat.eim("adf"), Nat.symmetric_random(), 10, "reversal"),
+    "apdf-sequential": (Nat.eim(), Nat.symmetric_sequential(), 20, "bracket"),
+    "apdf-block": (Nat.eim(), Nat.symmetric_block(), 30, "spread"),
+    "apdf-random": (Nat.eim(), Nat.symmetric_random(), 60, "spread"),
+    "sequential-sequential": (Nat.symmetric_sequential(), Nat.symmetric_sequential(), 30, "scan"),
 }
 
 
@@ -35,13 +36,18 @@ def pair(lab, home_nat, cafe_nat):
 
 @pytest.mark.parametrize("kind", PAIRS)
 def test_opened(lab, kind):
-    home_nat, cafe_nat, patience = PAIRS[kind]
+    home_nat, cafe_nat, patience, method = PAIRS[kind]
     laptop, phone = pair(lab, home_nat, cafe_nat)
     pings = PingLog(laptop.host, phone.address)
     pings.wait_for(lambda a: True)
     laptop.wait_path("phone", timeout=patience)
     phone.wait_path("laptop", timeout=patience)
     assert "volley=won" in laptop.process.text
+    for device, peer in ((laptop, "phone"), (phone, "laptop")):
+        says = device.peer(peer)
+        assert (says["volley"]["state"], says["volley"]["method"]) == ("won", method)
+        assert says["why"].startswith(f"direct ({method}): ")
+        assert f"{peer}: {says['why']}\n" in device.words()
 
 
 def test_out_of_reach(lab):
@@ -50,4 +56,8 @@ def test_out_of_reach(lab):
     pings = PingLog(laptop.host, phone.address)
     pings.wait_for(lambda a: True)
     laptop.process.wait_for(r"volley=none reason=.*random ports on one side", 10)
-    assert laptop.peer("phone")["path"]["kind"] == "relay"
+    for device, peer in ((laptop, "phone"), (phone, "laptop")):
+        says = device.wait_peer(peer, lambda s: s["volley"]["state"] == "no-way")
+        assert says["path"]["kind"] == "relay" and says["volley"]["method"] is None
+        assert says["why"] == f"relay: out of reach: {says['volley']['plan']}"
+        assert f"{peer}: {says['why']}\n" in device.words()
