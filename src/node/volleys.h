@@ -54,14 +54,18 @@ uint32_t wend_volleys_offer(struct wend_node *n, struct wend_contact *c, struct 
 // then wend_volleys_answered follows.
 bool wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
                          struct wend_writer *w);
-// The type 6 is made; `call` is the initiator's index. Candidates are learnt already.
+// The type 6 is made; `call` is the initiator's index. Candidates are learnt already. `parked`: our
+// own handshake is under way and shall count, unless the peer never got it and takes this one.
 void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
-                           uint32_t call);
+                           uint32_t call, bool parked);
 // A type 6 has come to our type 5.
 void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
                            uint32_t call);
 
 // --- contacts ---
+
+// Over the relay, there and back, as far as it is known.
+wend_duration wend_volleys_rtt(const struct wend_node *n, const struct wend_contact *c);
 
 // Where the server sees the peer, by its own word, with the call that is being dealt with.
 void wend_volleys_attested(struct wend_contact *c, const struct wend_address *seen);

@@ -269,7 +269,7 @@ static void say_go(struct wend_volley *v, wend_instant now)
 
 void volley_work(struct wend_volley *v, wend_instant now)
 {
-    if (v->state != WEND_VOLLEY_RUNNING)
+    if (v->state != WEND_VOLLEY_RUNNING || v->parked)
         return;
     say_go(v, now);
     switch (volley_part(v)->role) {
@@ -290,6 +290,8 @@ wend_instant volley_part_deadline(const struct wend_volley *v)
 {
     const enum wend_plan_role role = volley_part(v)->role;
 
+    if (v->parked)
+        return WEND_NEVER;
     if (role == WEND_ROLE_BRACKET && v->acted && !v->offer.made && v->wait_until != 0)
         return v->wait_until;
     return role == WEND_ROLE_FAN && !v->acted ? v->begun + SOCKETS_WAIT : WEND_NEVER;
