@@ -122,6 +122,7 @@ struct wend_kept {
     uint32_t index; // 0: free
     uint32_t serial;
     struct wend_datagram way; // its bytes: stale
+    uint32_t channel;         // of a control message through the relay; 0: straight, or data
     uint16_t len;
     uint8_t bytes[WEND_DATAGRAM_MAX];
 };
