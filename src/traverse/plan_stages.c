@@ -66,12 +66,16 @@ void plan_simultaneous(struct wend_plan *p, const struct plan_pair *x)
 {
     struct wend_plan_stage *s = add(p, WEND_METHOD_SIMULTANEOUS, 1, WEND_MS(200));
     const bool spare = plan_may_be_stolen(&x->m[0]) && plan_may_be_stolen(&x->m[1]);
+    const bool fragile = plan_may_be_stolen(&x->m[x->caller]);
 
-    s->together = true;
+    s->together = !fragile;
     for (int i = 0; i < 2; i++) {
         s->parts[i] = part(WEND_ROLE_PROBE, spare ? 1 : 0, KNOCKS);
         s->parts[i].spare = spare;
     }
+    s->parts[1 - x->caller].low_ttl = fragile;
+    if (fragile)
+        say(p, "both ports are known: the called side opens before the other speaks");
     say(p, "both ports are known: both sides open at the same instant");
 }
 
