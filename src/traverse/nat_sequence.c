@@ -6,6 +6,7 @@
 #define WEIGHED_MAX 16
 #define DELTA_MAX   32767
 #define SWAPPED_MAX 16
+#define TIGHT_MAX   64 // counts in which others take part between two datagrams back to back
 
 struct step {
     uint16_t from, to;
@@ -167,4 +168,25 @@ struct wend_nat_sequence wend_nat_sequence_of(const struct wend_nat_births *b, d
         try_deltas(&r, true, &f);
     }
     return f.sequence;
+}
+
+bool wend_nat_sequence_holds(const struct wend_nat_sequence *s, const struct wend_nat_births *b)
+{
+    const struct wend_nat_birth *last = NULL;
+    uint32_t breaks = 0;
+    bool goes_on = true;
+
+    for (uint32_t i = 0; i < b->count; i++) {
+        const struct wend_nat_birth *one = &b->at[i];
+        if (one->outside == 0 || !one->sure)
+            continue;
+        const bool tight = last != NULL && one->sent - last->sent <= WEND_NAT_BACK_TO_BACK;
+        if (tight) {
+            const uint32_t steps = wend_nat_sequence_steps(s, last->outside, one->outside);
+            goes_on = steps != 0 && steps <= TIGHT_MAX;
+            breaks += !goes_on;
+        }
+        last = one;
+    }
+    return breaks == 0 || (breaks == 1 && goes_on);
 }
