@@ -15,6 +15,8 @@
 #include "base/address.h"
 #include "base/time.h"
 
+#define WEND_NAT_RATE_MAX 1000000 // hundredths a second; no carrier's user sees more
+
 // Mapping behaviour (RFC 4787 section 4.1) and filtering behaviour (section 5).
 enum wend_nat_dependence {
     WEND_NAT_UNKNOWN = 0,

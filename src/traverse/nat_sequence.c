@@ -170,23 +170,38 @@ struct wend_nat_sequence wend_nat_sequence_of(const struct wend_nat_births *b, d
     return f.sequence;
 }
 
+static bool follows(const struct wend_nat_sequence *s, const struct wend_nat_birth *last,
+                    const struct wend_nat_birth *one)
+{
+    const uint32_t steps = wend_nat_sequence_steps(s, last->outside, one->outside);
+
+    return steps != 0 && steps <= TIGHT_MAX;
+}
+
 bool wend_nat_sequence_holds(const struct wend_nat_sequence *s, const struct wend_nat_births *b)
 {
-    const struct wend_nat_birth *last = NULL;
-    uint32_t breaks = 0;
-    bool goes_on = true;
+    const struct wend_nat_birth *last = NULL; // in the sequence
+    const struct wend_nat_birth *odd = NULL;  // not in it, since then
+    uint32_t odd_count = 0;
+    bool later = false;     // a mapping that is not its socket's first stands in it,
+    bool odd_later = false; // does not
 
     for (uint32_t i = 0; i < b->count; i++) {
         const struct wend_nat_birth *one = &b->at[i];
         if (one->outside == 0 || !one->sure)
             continue;
         const bool tight = last != NULL && one->sent - last->sent <= WEND_NAT_BACK_TO_BACK;
-        if (tight) {
-            const uint32_t steps = wend_nat_sequence_steps(s, last->outside, one->outside);
-            goes_on = steps != 0 && steps <= TIGHT_MAX;
-            breaks += !goes_on;
+        const bool anew = odd != NULL && follows(s, odd, one);
+        if (tight && !anew && !follows(s, last, one)) {
+            odd_count++;
+            odd_later |= !one->first;
+            odd = one;
+            continue;
         }
+        odd_count -= anew;
+        later |= tight && !one->first;
         last = one;
+        odd = NULL;
     }
-    return breaks == 0 || (breaks == 1 && goes_on);
+    return odd_count == 0 || (odd_count == 1 && (later || !odd_later));
 }
