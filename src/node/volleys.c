@@ -168,7 +168,9 @@ static bool read_peer(struct wend_node *n, const struct wend_contact *c, struct 
     const bool known =
         wend_nat_model(n)->mapping != WEND_NAT_UNKNOWN && ret->mapping != WEND_NAT_UNKNOWN;
     const bool blocked = wend_nat_model(n)->udp == WEND_NAT_NO || ret->udp == WEND_NAT_NO;
-    return known || blocked || n->now - c->started >= PLAIN_FOR;
+    // Where one side takes packets from anybody nothing need be known of the other.
+    const bool open = wend_plan_is_open(wend_nat_model(n)) || wend_plan_is_open(ret);
+    return known || blocked || open || n->now - c->started >= PLAIN_FOR;
 }
 
 bool wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
