@@ -31,6 +31,17 @@ static struct wend_address local_of(const struct wend_node *n, uint16_t port)
     return found;
 }
 
+// What the server's session shows is known whatever becomes of the questions.
+static void tell_seen(struct wend_node *n)
+{
+    const struct wend_address seen =
+        n->leg_made ? wend_leg_observed(&n->leg) : (struct wend_address){0};
+    const bool good = n->registered && n->route.transport == WEND_TRANSPORT_UDP &&
+                      seen.family == WEND_FAMILY_IPV4 && wend_address_is_usable(&seen);
+
+    wend_discovery_set_seen(&n->nat.discovery, good ? &seen : &(struct wend_address){0});
+}
+
 static void close_socket(struct wend_node *n, uint8_t socket)
 {
     uint16_t *number = &n->nat.sockets[socket];
@@ -174,6 +185,7 @@ bool wend_nat_receive(struct wend_node *n, const struct wend_datagram *in)
 {
     uint8_t socket = 0;
 
+    tell_seen(n);
     while (in->socket != 0 && socket < WEND_DISCOVERY_SOCKETS &&
            n->nat.sockets[socket] != in->socket)
         socket++;
@@ -186,6 +198,7 @@ bool wend_nat_receive(struct wend_node *n, const struct wend_datagram *in)
 
 void wend_nat_expire(struct wend_node *n)
 {
+    tell_seen(n);
     wend_discovery_expire(&n->nat.discovery, n->now);
     drain(n);
     if (n->nat.again_at > n->now)

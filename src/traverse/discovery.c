@@ -62,7 +62,7 @@ static void begin_run(struct wend_discovery *d, const struct wend_address *local
     d->sockets[0] = (struct wend_discovery_socket){.open = true, .local = *local};
     d->transaction_count = 0;
     d->round_trip = 0;
-    d->server_lied = d->other_lied = false;
+    d->server_lied = d->other_lied = d->heard = false;
     d->from_other_address = d->from_other_port = false;
     d->done_due = d->stale_due = false;
     d->started = now;
@@ -98,7 +98,13 @@ void wend_discovery_forget(struct wend_discovery *d)
     d->done_due = d->stale_due = false;
     d->samples.count = 0;
     memset(&d->model, 0, sizeof d->model);
+    memset(&d->seen, 0, sizeof d->seen);
     d->last_serial = serial > d->last_serial ? serial : d->last_serial;
+}
+
+void wend_discovery_set_seen(struct wend_discovery *d, const struct wend_address *seen)
+{
+    d->seen = *seen;
 }
 
 static void start_asking(struct wend_discovery *d, wend_instant now)
@@ -301,6 +307,7 @@ int wend_discovery_receive(struct wend_discovery *d, uint8_t socket, const struc
         wend_drops_add(&d->drops, WEND_DROP_NO_SESSION);
         return -ESTALE;
     }
+    d->heard |= m.class != WEND_STUN_REQUEST;
     const enum wend_drop drop = wend_discovery_answer(d, t, &m, &in->remote);
     if (wend_drops_add(&d->drops, drop) == WEND_DROP_WRONG_SOURCE)
         return -ESTALE;

@@ -91,18 +91,21 @@ static enum wend_nat_answer hairpin_of(const struct wend_discovery *d,
     return clear && t->tries == WEND_DISCOVERY_TRIES ? WEND_NAT_NO : WEND_NAT_ANSWER_UNKNOWN;
 }
 
-// Did any datagram come back at all? NO is said when no server answers anything.
+// Did any datagram come back at all? What was answered and not believed did, too, but proves
+// nothing more. NO is said when no server answers anything.
 static enum wend_nat_answer udp_of(const struct wend_discovery *d)
 {
     bool asked = false;
 
+    if (d->seen.family != WEND_FAMILY_NONE)
+        return WEND_NAT_YES;
     for (uint8_t i = 0; i < d->transaction_count; i++) {
         const struct wend_discovery_transaction *t = &d->transactions[i];
         if (t->answered || t->refused)
             return WEND_NAT_YES;
         asked |= t->tries == WEND_DISCOVERY_TRIES;
     }
-    return asked ? WEND_NAT_NO : WEND_NAT_ANSWER_UNKNOWN;
+    return asked && !d->heard ? WEND_NAT_NO : WEND_NAT_ANSWER_UNKNOWN;
 }
 
 // Of the main socket's mappings the one that kept the inside port is what others will meet.
@@ -179,10 +182,12 @@ void wend_discovery_conclude(struct wend_discovery *d, wend_instant now)
     m->hole_s = before.hole_s;
     struct wend_nat_samples run = {0};
     wend_discovery_collect(d, &run);
-    if (!wend_nat_classify(&run, d->asked, m))
-        d->contradictions++;
-    else
+    d->contradictory = !wend_nat_classify(&run, d->asked, m);
+    d->contradictions += d->contradictory;
+    if (!d->contradictory)
         find_public(d, m);
+    if (m->public.family == WEND_FAMILY_NONE)
+        m->public = d->seen;
     m->udp = udp_of(d);
     m->filtering = filtering_of(d, m->translates != WEND_NAT_NO);
     m->hairpin = hairpin_of(d, m);
@@ -192,4 +197,19 @@ void wend_discovery_conclude(struct wend_discovery *d, wend_instant now)
         wend_nat_samples_add(&d->samples, &run.at[i]);
     wend_nat_samples_age(&d->samples, now);
     wend_discovery_sharpen(d, &before, now);
+}
+
+const char *wend_discovery_reason(const struct wend_discovery *d)
+{
+    if (d->model.serial == 0 || d->model.mapping != WEND_NAT_UNKNOWN)
+        return NULL;
+    if (d->server_count == 0)
+        return "there is no discovery server to ask";
+    if (d->contradictory)
+        return "the discovery servers contradict each other";
+    if (d->server_lied || d->other_lied)
+        return "a discovery server told what cannot be true: its answers count for nothing";
+    if (!d->heard)
+        return "no discovery server answers";
+    return "too few of the discovery servers' addresses and ports answer";
 }

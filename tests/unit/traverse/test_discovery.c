@@ -191,13 +191,43 @@ static void test_lies_are_counted(void **state)
     assert_int_equal(run(&cone, 1, LIE_PRIVATE, LIE_PRIVATE)->mapping, WEND_NAT_UNKNOWN);
     assert_true(count[WEND_DROP_NOT_ALLOWED] >= 7);
     assert_int_equal(wend_discovery_model(&world.discovery)->public.family, WEND_FAMILY_NONE);
-    run(&cone, 1, LIE_SOURCE, LIE_SOURCE);
+    assert_int_equal(wend_discovery_model(&world.discovery)->udp, WEND_NAT_ANSWER_UNKNOWN);
+    assert_non_null(strstr(wend_discovery_reason(&world.discovery), "cannot be true"));
+    struct emulator_kind open = cone;
+    open.filtering = WEND_NAT_ENDPOINT_INDEPENDENT;
+    assert_int_equal(run(&open, 1, LIE_SOURCE, LIE_SOURCE)->udp, WEND_NAT_ANSWER_UNKNOWN);
     assert_true(count[WEND_DROP_WRONG_SOURCE] >= 1 || count[WEND_DROP_NO_SESSION] == 0);
     assert_int_equal(wend_discovery_model(&world.discovery)->mapping, WEND_NAT_UNKNOWN);
     assert_int_equal(run(&cone, 1, LIE_NONE, LIE_ADDRESS)->mapping, WEND_NAT_UNKNOWN);
+    assert_non_null(strstr(wend_discovery_reason(&world.discovery), "contradict"));
     assert_int_equal(world.discovery.contradictions, 1);
     assert_int_equal(run(&cone, 1, LIE_TWICE, LIE_NONE)->allocation, WEND_NAT_ALLOCATION_UNKNOWN);
     assert_true(count[WEND_DROP_NOT_ALLOWED] >= 1);
+}
+
+// What the session with a server shows stands whatever becomes of the questions.
+static void test_seen_elsewhere(void **state)
+{
+    static const enum world_lie lies[] = {LIE_SILENT, LIE_PRIVATE, LIE_SOURCE, LIE_ADDRESS};
+    const struct wend_address seen = wend_address_ipv4(EMULATOR_PUBLIC + 1, 41641);
+
+    (void)state;
+    for (uint32_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        world_init(&world, &symmetric, 3);
+        world.lies[0] = lies[i];
+        world.lies[1] = lies[i] == LIE_ADDRESS ? LIE_NONE : lies[i];
+        wend_discovery_set_seen(&world.discovery, &seen);
+        world_run(&world);
+        const struct wend_nat_model *m = wend_discovery_model(&world.discovery);
+        assert_int_equal(m->udp, WEND_NAT_YES);
+        assert_int_equal(m->mapping, WEND_NAT_UNKNOWN);
+        assert_true(wend_address_equal(&m->public, &seen));
+        assert_non_null(wend_discovery_reason(&world.discovery));
+    }
+    wend_discovery_forget(&world.discovery);
+    assert_null(wend_discovery_reason(&world.discovery));
+    assert_int_equal(world.discovery.seen.family, WEND_FAMILY_NONE);
+    assert_null((run(&cone, 1, LIE_NONE, LIE_NONE), wend_discovery_reason(&world.discovery)));
 }
 
 // Without CHANGE-REQUEST nothing is said of filtering, all else is.
@@ -462,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_first_server_silent),
         cmocka_unit_test(test_lies),
         cmocka_unit_test(test_lies_are_counted),
+        cmocka_unit_test(test_seen_elsewhere),
         cmocka_unit_test(test_plain_servers),
         cmocka_unit_test(test_two_ports_in_all),
         cmocka_unit_test(test_one_or_no_server),
