@@ -91,6 +91,7 @@ struct wend_discovery {
     struct wend_discovery_socket sockets[WEND_DISCOVERY_SOCKETS];
     uint8_t random[WEND_DISCOVERY_RANDOM_LEN];
     uint32_t run, last_serial;
+    uint32_t class_serial; // another one whenever more than an estimate or the newest port changed
     wend_instant started, asked, added, stale_at;
     wend_duration round_trip; // the longest seen in this run; 0: none
     bool server_lied, other_lied;
@@ -161,10 +162,20 @@ wend_instant wend_discovery_deadline(const struct wend_discovery *d);
 bool wend_discovery_next_datagram(struct wend_discovery *d, struct wend_discovery_datagram *ret);
 bool wend_discovery_next_event(struct wend_discovery *d, struct wend_discovery_event *ret);
 
-// A mapping seen elsewhere, answered by somebody we trust, sharpens the estimates at any time.
-// Its `socket` is a number of the caller's, 65,536 or more. Nothing is done without a model.
-void wend_discovery_add(struct wend_discovery *d, const struct wend_nat_sample *sample,
+// A mapping seen elsewhere, answered by somebody we trust, sharpens the estimates at any time; so
+// does one of ours that nobody answered (`outside` of family NONE), because it took a port. Its
+// `socket` is a number of the caller's, 65,536 or more. Other users' rate is read between samples
+// whose numbers differ in the last three bits alone: no further mapping of ours came between them.
+// Returns false if it contradicts the model (another public address, another mapping for another
+// destination of a socket, a port outside the block): it is not taken, and a run is due. Nothing is
+// done without a model.
+bool wend_discovery_add(struct wend_discovery *d, const struct wend_nat_sample *sample,
                         wend_instant now);
+
+// What is known of the mapping's lifetime (nat_lifetime.h), into the model. It is no change that
+// gives another serial: no plan depends on it.
+void wend_discovery_set_lifetime(struct wend_discovery *d,
+                                 const struct wend_nat_estimate *lifetime_s);
 
 // Why the newest model does not say how mappings are made: one line, or NULL where it does, and
 // where there is none yet.

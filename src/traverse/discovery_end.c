@@ -143,20 +143,27 @@ static bool are_equal(const struct wend_nat_estimate *a, const struct wend_nat_e
     return a->least == b->least && a->likely == b->likely && a->most == b->most;
 }
 
-static bool is_same_model(const struct wend_nat_model *a, const struct wend_nat_model *b)
+static bool are_same_classes(const struct wend_nat_model *a, const struct wend_nat_model *b)
 {
     return is_same_nat(a, b) && a->filtering == b->filtering && a->udp == b->udp &&
            a->hairpin == b->hairpin && a->parity == b->parity && a->paired == b->paired &&
-           a->translates == b->translates && are_equal(&a->rate, &b->rate) &&
-           are_equal(&a->low, &b->low) && are_equal(&a->high, &b->high) &&
-           wend_address_equal(&a->public, &b->public) && a->newest_port == b->newest_port &&
+           a->translates == b->translates && wend_address_equal(&a->public, &b->public);
+}
+
+static bool are_same_estimates(const struct wend_nat_model *a, const struct wend_nat_model *b)
+{
+    return are_equal(&a->rate, &b->rate) && are_equal(&a->low, &b->low) &&
+           are_equal(&a->high, &b->high) && a->newest_port == b->newest_port &&
            a->newest_at == b->newest_at;
 }
 
 static void set_serial(struct wend_discovery *d, const struct wend_nat_model *before)
 {
+    const bool same = before->serial != 0 && are_same_classes(&d->model, before);
+
+    d->class_serial += !same;
     d->model.serial = before->serial;
-    if (before->serial != 0 && is_same_model(&d->model, before))
+    if (same && are_same_estimates(&d->model, before))
         return;
     d->last_serial = before->serial > d->last_serial ? before->serial : d->last_serial;
     d->model.serial = ++d->last_serial;

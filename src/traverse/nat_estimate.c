@@ -121,7 +121,8 @@ static void estimate_rate(const struct wend_nat_births *b, struct wend_nat_model
         const uint32_t steps =
             last != NULL ? wend_nat_sequence_steps(&q, last->outside, one->outside) : 0;
         const wend_duration apart = last != NULL ? one->sent - last->sent : 0;
-        if (steps != 0 && last->sure && one->sure && apart <= WEND_NAT_PAIR_TIME) {
+        if (steps != 0 && last->socket / WEND_NAT_GROUP == one->socket / WEND_NAT_GROUP &&
+            last->sure && one->sure && apart <= WEND_NAT_PAIR_TIME) {
             if (!is_plausible(steps, apart))
                 continue; // displaced, or a counter that began anew
             others += steps > own ? steps - own : 0;

@@ -44,7 +44,7 @@ struct wend_nat_estimate {
 };
 
 struct wend_nat_model {
-    uint32_t serial; // 0: no model; another one after each change
+    uint32_t serial; // 0: no model; another one after each change but of lifetimes
     enum wend_nat_dependence mapping, filtering;
     enum wend_nat_allocation allocation;
     enum wend_nat_allocation fallback; // of the two preserving kinds, where the port is taken
