@@ -30,9 +30,10 @@ void wend_nat_lifetime_sent(struct wend_nat_lifetime *l, wend_instant now)
 {
     if (l->out != 0 && now - newest(l) >= WEND_NAT_SILENCE_LEAST) {
         l->asked = now;
-        l->silent_least = now - newest(l);
-        l->silent_most = now - l->out;
+        l->silent = now - newest(l);
     }
+    if (l->out != 0 && now - l->out > l->widest)
+        l->widest = now - l->out;
     l->out = now;
 }
 
@@ -45,15 +46,17 @@ void wend_nat_lifetime_came(struct wend_nat_lifetime *l, bool by_mapping, wend_i
 
 void wend_nat_lifetime_proved(struct wend_nat_lifetime *l, const struct wend_nat_proof *proof)
 {
-    if (l->asked == 0 || l->asked < proof->sent || l->asked > proof->sent + AT_ONCE ||
-        proof->before.family == WEND_FAMILY_NONE ||
-        !wend_address_same_ip(&proof->before, &proof->seen))
-        return;
-    l->asked = 0;
-    if (proof->before.port != proof->seen.port)
-        died(l, l->silent_most);
-    else if (proof->ports_change)
-        lived(l, l->silent_least);
+    const bool first = l->asked >= proof->sent && l->asked <= proof->sent + AT_ONCE;
+    const bool comparable = proof->before.family != WEND_FAMILY_NONE &&
+                            wend_address_same_ip(&proof->before, &proof->seen);
+
+    if (comparable && proof->before.port != proof->seen.port && l->widest > 0)
+        died(l, l->widest);
+    if (comparable && proof->before.port == proof->seen.port && first && proof->ports_change)
+        lived(l, l->silent);
+    if (first)
+        l->asked = 0;
+    l->widest = 0;
 }
 
 // Rounded outwards to whole seconds.

@@ -5,11 +5,12 @@
 //   lives at least  a datagram of the server comes after a silence; or a request after a silence is
 //                   answered and seen from where the one before was, if a new mapping would have
 //                   got another port
-//   at most         such a request is seen from another port of the same address
-// A silence lasts from the newest datagram either way to the next one, as far as a bound from below
-// goes; from the newest one out, which every NAT counts from (RFC 4787 REQ-6), to a request, as far
-// as one from above goes. What contradicts an older bound takes its place: carriers shorten
-// lifetimes when they are busy.
+//   at most         a request is seen from another port of the same address
+// As far as a bound from below goes, a silence lasts from the newest datagram either way to the
+// next one. One from above is the longest time without a datagram out, which every NAT counts from
+// (RFC 4787 REQ-6), since the server last told where it sees us: requests in between may have found
+// the mapping gone, and their answers have been lost. What contradicts an older bound takes its
+// place: carriers shorten lifetimes when they are busy.
 //
 // Pure data, no destructor; a zeroed struct knows nothing.
 #ifndef WEND_TRAVERSE_NAT_LIFETIME_H
@@ -20,10 +21,11 @@
 #define WEND_NAT_SILENCE_LEAST WEND_S(2) // shorter ones tell nothing
 
 struct wend_nat_lifetime {
-    wend_instant out, in;                    // the newest datagram each way; 0: none
-    wend_instant asked;                      // the first one out after the newest silence; 0: none
-    wend_duration silent_least, silent_most; // how long that was
-    wend_duration lived, died;               // 0: not known
+    wend_instant out, in;      // the newest datagram each way; 0: none
+    wend_instant asked;        // the first one out after the newest silence; 0: none
+    wend_duration silent;      // how long that was
+    wend_duration widest;      // between datagrams out since the newest proof
+    wend_duration lived, died; // 0: not known
 };
 
 // A request to the server that was sent once and answered.
