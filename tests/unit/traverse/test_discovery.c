@@ -25,6 +25,12 @@ static const struct emulator_kind symmetric = {.mapping = WEND_NAT_ADDRESS_AND_P
                                                .delta = 1,
                                                .low = 1024,
                                                .high = 65535};
+static const struct emulator_kind block = {.mapping = WEND_NAT_ADDRESS_AND_PORT_DEPENDENT,
+                                           .filtering = WEND_NAT_ADDRESS_DEPENDENT,
+                                           .allocation = DRAW,
+                                           .low = 40000,
+                                           .high = 44095};
+
 static const struct wend_nat_model *run(const struct emulator_kind *kind, uint64_t seed,
                                         enum world_lie first, enum world_lie second)
 {
