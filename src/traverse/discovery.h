@@ -181,6 +181,9 @@ void wend_discovery_set_lifetime(struct wend_discovery *d,
 // where there is none yet.
 const char *wend_discovery_reason(const struct wend_discovery *d);
 
+// Invariants: its own, and that the model is sound wherever it names a public address.
+void wend_discovery_check(const struct wend_discovery *d);
+
 // The newest model; serial 0: none yet. Valid until the next call, which may change it.
 static inline const struct wend_nat_model *wend_discovery_model(const struct wend_discovery *d)
 {

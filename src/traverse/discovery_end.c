@@ -2,9 +2,11 @@
 // From the answers of a run to samples and to the model.
 #include <string.h>
 
+#include "base/assert.h"
 #include "traverse/discovery_state.h"
 #include "traverse/nat_classify.h"
 #include "traverse/nat_estimate.h"
+#include "traverse/plan.h"
 
 bool wend_discovery_is_trusted(const struct wend_discovery *d,
                                const struct wend_discovery_transaction *t)
@@ -219,4 +221,42 @@ const char *wend_discovery_reason(const struct wend_discovery *d)
     if (!d->heard)
         return "no discovery server answers";
     return "too few of the discovery servers' addresses and ports answer";
+}
+
+static void check_estimate(const struct wend_nat_estimate *e)
+{
+    wend_assert(e->least <= e->likely && e->likely <= e->most);
+}
+
+static void check_model(const struct wend_nat_model *m)
+{
+    const bool counts = m->allocation == WEND_NAT_SEQUENTIAL || m->fallback == WEND_NAT_SEQUENTIAL;
+
+    check_estimate(&m->rate);
+    check_estimate(&m->low);
+    check_estimate(&m->high);
+    check_estimate(&m->lifetime_s);
+    wend_assert((m->delta != 0) == counts);
+    wend_assert(m->udp != WEND_NAT_NO || m->mapping == WEND_NAT_UNKNOWN);
+    if (m->public.family == WEND_FAMILY_NONE)
+        wend_assert(m->translates != WEND_NAT_NO);
+    else
+        wend_assert(wend_plan_is_sound(m));
+}
+
+void wend_discovery_check(const struct wend_discovery *d)
+{
+    wend_assert(d->server_count <= WEND_DISCOVERY_SERVERS_MAX);
+    wend_assert(d->transaction_count <= WEND_DISCOVERY_TRANSACTIONS);
+    for (uint8_t i = 0; i < d->transaction_count; i++) {
+        const struct wend_discovery_transaction *t = &d->transactions[i];
+        wend_assert(t->tries <= WEND_DISCOVERY_TRIES && t->socket < WEND_DISCOVERY_SOCKETS);
+        wend_assert(!t->answered || t->tries > 0);
+    }
+    wend_assert(d->samples.count <= WEND_NAT_SAMPLES_MAX);
+    for (uint32_t i = 1; i < d->samples.count; i++)
+        wend_assert(d->samples.at[i - 1].sent <= d->samples.at[i].sent);
+    wend_assert(d->model.serial <= d->last_serial);
+    if (d->model.serial != 0)
+        check_model(&d->model);
 }
