@@ -165,8 +165,9 @@ static void work_bracket(struct wend_volley *v, wend_instant now)
         v->acted = true;
         v->act_at = now;
         ask_server(v, 0);
-        volley_open_towards(v, own_socket(v),
-                            part->waits ? v->peer_offer.first : volley_peer_port(v));
+        for (uint16_t i = 0; i < v->socket_count; i++)
+            volley_open_towards(v, (uint16_t)(v->socket_first + i),
+                                part->waits ? v->peer_offer.first : volley_peer_port(v));
         ask_server(v, 1);
     }
     const bool one = v->sampled[0] != 0 || v->sampled[1] != 0;
