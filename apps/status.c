@@ -106,8 +106,11 @@ static void print_nat(const json_t *nat)
 {
     const char *port_mapping = wend_peek_text(nat, "port_mapping", "none");
     const double gateways = wend_peek_number(nat, "gateways", 0);
+    const char *reason = wend_peek_text(nat, "reason", NULL);
     printf("seen from outside as %s\n", wend_peek_text(nat, "public", "-"));
     printf("%s\n", wend_peek_text(nat, "words", "-"));
+    if (reason != NULL)
+        printf("Why it is not known: %s.\n", reason);
     if (strcmp(port_mapping, "none") != 0)
         printf("The gateway has mapped a port for this device, by %s.\n", port_mapping);
     if (gateways >= 2)

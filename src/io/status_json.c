@@ -181,15 +181,22 @@ json_t *wend_status_nat(const struct wend_nat_model *m, const struct wend_addres
                      gateways > 0 ? json_integer(gateways) : json_null(), "words", nat_words(&nat));
 }
 
+static json_t *nat_of(const struct wend_self_view *self, const struct wend_status_about *about)
+{
+    json_t *nat = wend_status_nat(&self->nat, &self->public_address, about);
+    if (self->nat_reason != NULL)
+        (void)json_object_set_new(nat, "reason", json_string(self->nat_reason));
+    return nat;
+}
+
 json_t *wend_status_self(const struct wend_self_view *self, const struct wend_status_about *about)
 {
     return json_pack(
         "{s:s, s:o, s:o, s:s, s:s, s:i, s:o, s:o, s:I, s:I}", "name", self->name, "key",
         key_text(self->key), "addresses", addresses(&self->ipv4, &self->ipv6), "network",
         self->network, "interface", about->interface, "mtu", WEND_DEVICE_MTU, "nat",
-        wend_status_nat(&self->nat, &self->public_address, about), "network_key",
-        key_text(self->network_key), "network_serial", (json_int_t)self->network_serial,
-        "revocation_serial", (json_int_t)self->revocation_serial);
+        nat_of(self, about), "network_key", key_text(self->network_key), "network_serial",
+        (json_int_t)self->network_serial, "revocation_serial", (json_int_t)self->revocation_serial);
 }
 
 json_t *wend_status_server(const struct wend_self_view *self)

@@ -136,7 +136,7 @@ static bool may_begin(struct wend_node *n, const struct wend_contact *c)
     if (seen.family != WEND_FAMILY_IPV4 || own->udp == WEND_NAT_NO ||
         wend_address_same_ip(&seen, &own->public))
         return true;
-    n->nat.again_at = n->now; // the NAT is not the one that the model is about
+    wend_nat_doubt(n); // the NAT is not the one that the model is about
     return false;
 }
 
@@ -169,7 +169,9 @@ static bool read_peer(struct wend_node *n, const struct wend_contact *c, struct 
     const bool known =
         wend_nat_model(n)->mapping != WEND_NAT_UNKNOWN && ret->mapping != WEND_NAT_UNKNOWN;
     const bool blocked = wend_nat_model(n)->udp == WEND_NAT_NO || ret->udp == WEND_NAT_NO;
-    return known || blocked || n->now - c->started >= PLAIN_FOR;
+    // Where one side takes packets from anybody nothing need be known of the other.
+    const bool open = wend_plan_is_open(wend_nat_model(n)) || wend_plan_is_open(ret);
+    return known || blocked || open || n->now - c->started >= PLAIN_FOR;
 }
 
 bool wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
@@ -340,18 +342,18 @@ wend_instant wend_volleys_deadline(const struct wend_node *n, const struct wend_
 
 void wend_volleys_follow_model(struct wend_node *n)
 {
-    const uint32_t serial = wend_nat_model(n)->serial;
+    const bool known = wend_nat_model(n)->serial != 0;
 
-    if (serial == n->volleys.model)
+    if (n->nat.discovery.class_serial == n->volleys.model)
         return;
-    n->volleys.model = serial;
+    n->volleys.model = n->nat.discovery.class_serial;
     for (uint32_t i = 0; i < n->contact_high; i++) {
         struct wend_contact *c = &n->contacts[i];
         if (!c->used)
             continue;
         c->volley_at = 0;
         c->volley_tries = 0;
-        c->volley_due = serial != 0;
+        c->volley_due = known;
         wend_contact_settle(n, c);
     }
 }

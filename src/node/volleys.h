@@ -36,6 +36,8 @@ enum wend_volley_end {
 struct wend_volley_seat {
     uint32_t contact; // 1 + index; 0: free
     struct wend_volley volley;
+    uint32_t group; // of samples, of what was asked at `asked_at`
+    wend_instant asked_at;
     uint16_t numbers[WEND_VOLLEY_SOCKETS]; // of the node's sockets, by the volley's; 0: none
 };
 
@@ -43,7 +45,7 @@ struct wend_volley_seat {
 struct wend_volleys {
     struct wend_volley_limits limits;
     struct wend_volley_seat seats[WEND_VOLLEYS_MAX];
-    uint32_t model; // serial of ours, as contacts were told of it last
+    uint32_t model; // serial of our model's classes, as contacts were told of it last
 };
 
 // --- handshakes ---
