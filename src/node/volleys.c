@@ -13,7 +13,8 @@
 #define PLAIN_FOR    WEND_S(3) // plain probes come first where a class is not known
 #define AGAIN_FIRST  WEND_S(30)
 #define AGAIN_MAX    WEND_S(300)
-#define UNJOINED_MAX 4 // calls for its sake that the peer did not join
+#define PLACE_AGAIN  WEND_S(1) // how often a place is looked for while all are taken
+#define UNJOINED_MAX 4         // calls for its sake that the peer did not join
 
 struct wend_volley_seat *wend_volleys_seat(struct wend_node *n, const struct wend_contact *c)
 {
@@ -184,6 +185,10 @@ bool wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wen
 
 static struct wend_address inside_of(const struct wend_contact *c)
 {
+    if (!may_begin(n, c)) {
+        c->volley_due = c->volley_due || (find_free(n) == NULL && wend_nat_model(n)->serial != 0);
+        return 0;
+    }
     for (size_t i = 0; i < c->theirs.count; i++)
         if (c->theirs.at[i].kind == WEND_CANDIDATE_HOST &&
             c->theirs.at[i].address.family == WEND_FAMILY_IPV4)
@@ -341,3 +346,7 @@ void wend_volleys_follow_model(struct wend_node *n)
         wend_contact_settle(n, c);
     }
 }
+    if (find_free(n) == NULL) {
+        c->volley_at = n->now + PLACE_AGAIN;
+        return;
+    }
