@@ -73,6 +73,10 @@ static void leave_seat(struct wend_node *n, struct wend_contact *c, struct wend_
         return;
     if (v->state == WEND_VOLLEY_SETTLED) {
         c->volley_tries = 0;
+    } else if (v->state == WEND_VOLLEY_SETTLED) {
+        c->volley_end = WEND_VOLLEY_END_FAILED;
+        come_again(n, c, again_after(c));
+        say(n, c, "over", "a path was found, and there is no place for its socket");
     } else {
         const bool no_way = v->plan.outcome != WEND_PLAN_TRY;
         const bool apart = !wend_address_same_ip(&v->own.public, &v->peer.public);
