@@ -141,6 +141,19 @@ static bool may_begin(struct wend_node *n, const struct wend_contact *c)
         wend_address_same_ip(&seen, &own->public))
         return true;
     n->nat.again_at = n->now; // the NAT is not the one that the model is about
+void wend_volleys_socket_lost(struct wend_node *n, uint16_t number)
+{
+    for (uint32_t i = 0; i < n->contact_high; i++) {
+        struct wend_contact *c = &n->contacts[i];
+        if (!c->used || c->socket != number)
+            continue;
+        wend_sockets_close(n, &number, 1);
+        c->socket = 0;
+        wend_paths_forget_found(&c->paths, n->now);
+        wend_contact_settle(n, c);
+    }
+}
+
     return false;
 }
 

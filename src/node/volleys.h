@@ -76,6 +76,8 @@ void wend_volleys_settle(struct wend_node *n, struct wend_contact *c);
 void wend_volleys_moved(struct wend_node *n, struct wend_contact *c);
 // The contact goes.
 void wend_volleys_close(struct wend_node *n, struct wend_contact *c);
+// A socket is gone that may be a path's.
+void wend_volleys_socket_lost(struct wend_node *n, uint16_t number);
 // Looks whether our model is another one.
 void wend_volleys_follow_model(struct wend_node *n);
 

@@ -60,6 +60,11 @@ void wend_volleys_socket_opened(struct wend_node *n, uint16_t number, uint16_t p
         return;
     struct wend_contact *c = &n->contacts[seat->contact - 1];
     if (port == 0) { // the port that was asked for is taken, or there are no sockets left
+    if (port == 0)
+        wend_volleys_socket_lost(n, number);
+    if (seat == NULL || port == 0)
+        return;
+    struct wend_contact *c = &n->contacts[seat->contact - 1];
         wend_sockets_close(n, &number, 1);
         seat->numbers[at] = 0;
         return;
