@@ -90,12 +90,25 @@ static void leave_seat(struct wend_node *n, struct wend_contact *c, struct wend_
     wend_contact_try_candidates(n, c);
 }
 
+// What it was about is no more.
+static void break_off(struct wend_node *n, struct wend_contact *c, struct wend_volley_seat *seat,
+                      const char *reason)
+{
+    if (seat->volley.state == WEND_VOLLEY_RUNNING)
+        say(n, c, "over", reason);
+    release(n, c, seat);
+}
+
 void wend_volleys_settle(struct wend_node *n, struct wend_contact *c)
 {
     struct wend_volley_seat *seat = wend_volleys_seat(n, c);
 
     if (seat == NULL)
         return;
+    if (n->isolated) {
+        break_off(n, c, seat, "no address is left");
+        return;
+    }
     wend_volley_expire(&seat->volley, n->now);
     wend_volleys_drain(n, c);
     leave_seat(n, c, seat);
@@ -109,8 +122,11 @@ void wend_volleys_moved(struct wend_node *n, struct wend_contact *c)
     c->volley_why = NULL;
     if (seat == NULL)
         return;
+    const bool running = seat->volley.state == WEND_VOLLEY_RUNNING;
     wend_volley_refuse(&seat->volley, "the network changed", n->now);
     wend_volleys_drain(n, c);
+    if (running)
+        say(n, c, "over", seat->volley.reason);
     release(n, c, seat);
 }
 
