@@ -71,7 +71,7 @@ static void leave_seat(struct wend_node *n, struct wend_contact *c, struct wend_
 
     if (v->state != WEND_VOLLEY_STATE_OVER && v->state != WEND_VOLLEY_SETTLED)
         return;
-    if (v->state == WEND_VOLLEY_SETTLED) {
+    if (v->state == WEND_VOLLEY_SETTLED && c->volley_end == WEND_VOLLEY_END_WON) {
         c->volley_tries = 0;
     } else if (v->state == WEND_VOLLEY_SETTLED) {
         c->volley_end = WEND_VOLLEY_END_FAILED;
@@ -141,6 +141,19 @@ void wend_volleys_close(struct wend_node *n, struct wend_contact *c)
     c->socket = 0;
 }
 
+void wend_volleys_socket_lost(struct wend_node *n, uint16_t number)
+{
+    for (uint32_t i = 0; i < n->contact_high; i++) {
+        struct wend_contact *c = &n->contacts[i];
+        if (!c->used || c->socket != number)
+            continue;
+        wend_sockets_close(n, &number, 1);
+        c->socket = 0;
+        wend_paths_forget_found(&c->paths, n->now);
+        wend_contact_settle(n, c);
+    }
+}
+
 // --- beginnings ---
 
 static bool may_begin(struct wend_node *n, const struct wend_contact *c)
@@ -157,19 +170,6 @@ static bool may_begin(struct wend_node *n, const struct wend_contact *c)
         wend_address_same_ip(&seen, &own->public))
         return true;
     n->nat.again_at = n->now; // the NAT is not the one that the model is about
-void wend_volleys_socket_lost(struct wend_node *n, uint16_t number)
-{
-    for (uint32_t i = 0; i < n->contact_high; i++) {
-        struct wend_contact *c = &n->contacts[i];
-        if (!c->used || c->socket != number)
-            continue;
-        wend_sockets_close(n, &number, 1);
-        c->socket = 0;
-        wend_paths_forget_found(&c->paths, n->now);
-        wend_contact_settle(n, c);
-    }
-}
-
     return false;
 }
 
@@ -183,8 +183,12 @@ static void put_model(const struct wend_node *n, struct wend_writer *w)
 
 uint32_t wend_volleys_offer(struct wend_node *n, struct wend_contact *c, struct wend_writer *w)
 {
-    if (c->volley_at > n->now || !may_begin(n, c))
+    if (c->volley_at > n->now)
         return 0;
+    if (!may_begin(n, c)) {
+        c->volley_due = c->volley_due || (find_free(n) == NULL && wend_nat_model(n)->serial != 0);
+        return 0;
+    }
     put_model(n, w);
     return wend_nat_model(n)->serial;
 }
@@ -218,10 +222,6 @@ bool wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wen
 
 static struct wend_address inside_of(const struct wend_contact *c)
 {
-    if (!may_begin(n, c)) {
-        c->volley_due = c->volley_due || (find_free(n) == NULL && wend_nat_model(n)->serial != 0);
-        return 0;
-    }
     for (size_t i = 0; i < c->theirs.count; i++)
         if (c->theirs.at[i].kind == WEND_CANDIDATE_HOST &&
             c->theirs.at[i].address.family == WEND_FAMILY_IPV4)
@@ -350,6 +350,10 @@ void wend_volleys_mind(struct wend_node *n, struct wend_contact *c)
     }
     if (!is_due(n, c) || c->volley_at > n->now)
         return;
+    if (find_free(n) == NULL) {
+        c->volley_at = n->now + PLACE_AGAIN;
+        return;
+    }
     c->volley_due = false;
     if (may_begin(n, c))
         wend_contact_start(n, c);
@@ -379,7 +383,3 @@ void wend_volleys_follow_model(struct wend_node *n)
         wend_contact_settle(n, c);
     }
 }
-    if (find_free(n) == NULL) {
-        c->volley_at = n->now + PLACE_AGAIN;
-        return;
-    }
