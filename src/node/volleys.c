@@ -313,10 +313,10 @@ void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct w
 
 void wend_volleys_attested(struct wend_contact *c, const struct wend_address *seen)
 {
-    if (seen->family != WEND_FAMILY_IPV4)
-        return;
-    c->attested = wend_get_u32(seen->ip);
-    c->attested_port = seen->port;
+    const bool there = seen->family == WEND_FAMILY_IPV4;
+
+    c->attested = there ? wend_get_u32(seen->ip) : 0;
+    c->attested_port = there ? seen->port : 0;
 }
 
 bool wend_volleys_keep_off(const struct wend_node *n, const struct wend_contact *c,

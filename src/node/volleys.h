@@ -63,7 +63,8 @@ void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct w
 
 // --- contacts ---
 
-// Where the server sees the peer, by its own word, with the call that is being dealt with.
+// Where the server sees the peer, by its own word, with the call that is being dealt with. Family
+// NONE: it said nothing, and what it said before counts no longer.
 void wend_volleys_attested(struct wend_contact *c, const struct wend_address *seen);
 // Whether plain probes shall not go to this candidate.
 bool wend_volleys_keep_off(const struct wend_node *n, const struct wend_contact *c,

@@ -1,52 +1,442 @@
 // SPDX-License-Identifier: MIT
-// Volleys between two nodes: how they begin, what stays of them, and every way in which they end.
+// What must not move a volley: messages and datagrams that are malformed, repeated, foreign or
+// forged, models and servers that lie, answers that nobody asked for. Each is counted.
 #include "volleying.h"
 
-static void test_both_known(void **state)
+#include "traverse/nat_exchange.h"
+#include "wire/stun.h"
+
+#define VICTIM 0xcb007163 // 203.0.113.99, who has nothing to do with anybody
+
+// A volley that nothing gets through to, so that it runs for a while.
+static void begin_in_vain(void)
 {
-    (void)state;
+    world.direct_cut = true;
     call();
-    run(WEND_S(3));
-    for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(way(i, 1 - i), WEND_PATH_DIRECT);
-        assert_int_equal(contact(i, 1 - i)->volley_end, WEND_VOLLEY_END_WON);
-        assert_int_equal(times_said(i, "volley=begun"), 1);
-        assert_int_equal(times_said(i, "volley=won"), 1);
-        assert_clean(i, 0);
-    }
+    until_both_run();
 }
 
-static bool nobody_told;
+static void assert_still_runs(size_t i)
+{
+    assert_non_null(seat_of(i, 1 - i));
+    assert_int_equal(volley(i, 1 - i)->state, WEND_VOLLEY_RUNNING);
+    wend_volley_check(volley(i, 1 - i));
+}
 
-// Both call at the same instant: two handshakes with a model each, and one volley.
-static void test_handshakes_cross(void **state)
+static void settle_flights(void)
+{
+    run(WEND_MS(45)); // of the relay: 20 ms to it, 20 ms from it
+}
+
+// --- malformed ---
+
+static void test_malformed_messages(void **state)
+{
+    static const uint8_t junk[][12] = {
+        {0}, {7, 0, 0, 0, 1, 2, 3, 4}, {3}, {3, 0, 0, 9, 0, 0, 0, 0, 1, 2, 3, 4}, {255, 255, 255}};
+
+    (void)state;
+    begin_in_vain();
+    const struct wend_volley *v = volley(0, 1);
+    for (size_t i = 0; i < 5; i++)
+        send_volley_bytes(1, 0, (struct wend_bytes){junk[i], sizeof junk[i]});
+    send_volley_bytes(1, 0, (struct wend_bytes){junk[0], 0});
+    settle_flights();
+    assert_int_equal(v->drops.count[WEND_DROP_MALFORMED], 6);
+    send_sealed(1, 0, WEND_CONTROL_VOLLEY, (struct wend_bytes){0}); // no attribute
+    send_sealed(1, 0, WEND_CONTROL_PUNCH, (struct wend_bytes){0});
+    settle_flights();
+    assert_int_equal(drops(0, WEND_DROP_MALFORMED), 8);
+    assert_still_runs(0);
+}
+
+static void test_malformed_punches(void **state)
 {
     (void)state;
-    nobody_told = true;
+    begin_in_vain();
+    const struct wend_address from = world.hosts[1].address;
+    for (int kind = 0; kind < 256; kind++) {
+        if (kind >= WEND_VOLLEY_OPENER && kind <= WEND_VOLLEY_CONFIRM)
+            continue;
+        punch(1, 0, &from, 0, &(struct wend_punch){.kind = (uint8_t)kind, .token = 5});
+    }
+    assert_int_equal(drops(0, WEND_DROP_MALFORMED), 252);
+    assert_still_runs(0);
+    assert_int_equal(volley(0, 1)->answers, 0);
+}
+
+// --- without a volley, of another contact ---
+
+static void test_nothing_runs(void **state)
+{
+    (void)state;
     all_up();
+    say(0, 1, 1);
+    run(WEND_S(1));
+    const struct wend_address from = world.hosts[1].address;
+    const uint64_t before = drops(0, WEND_DROP_NO_SESSION);
+    send_message(1, 0, &(struct wend_volley_message){.kind = WEND_VOLLEY_STILL, .serial = 1});
+    settle_flights();
+    assert_int_equal(drops(0, WEND_DROP_NO_SESSION), before + 1);
+    for (uint8_t kind = WEND_VOLLEY_OPENER; kind <= WEND_VOLLEY_CONFIRM; kind++)
+        punch(1, 0, &from, 0, &(struct wend_punch){.kind = kind, .token = 1, .echo = 2});
+    assert_int_equal(drops(0, WEND_DROP_NO_SESSION), before + 5);
+    assert_clean(0, 0);
+    assert_int_equal(benches[0].punches, 0);
+}
+
+// Cleo has a session with anna, and knows everything about anna's volley with bert.
+static void test_another_contact(void **state)
+{
+    (void)state;
+    world.direct_cut = true;
+    all_up();
+    say(2, 0, 1);
+    run(WEND_S(1));
     know(0);
     know(1);
     say(0, 1, 1);
-    say(1, 0, 2);
-    assert_int_not_equal(contact(0, 1)->model_told, 0);
-    assert_int_not_equal(contact(1, 0)->model_told, 0);
     until_both_run();
-    assert_int_not_equal(volley(0, 1)->plan.caller == volley(0, 1)->plan.own,
-                         volley(1, 0)->plan.caller == volley(1, 0)->plan.own);
-    run(WEND_S(3));
-    for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(way(i, 1 - i), WEND_PATH_DIRECT);
-        assert_int_equal(times_said(i, "volley=begun"), 1);
-        assert_clean(i, 0);
+    const struct wend_volley *v = volley(0, 1);
+    const uint64_t token = volley_token(v, false, 0, PORT), before = drops(0, WEND_DROP_NO_SESSION);
+    send_message(2, 0,
+                 &(struct wend_volley_message){
+                     .kind = WEND_VOLLEY_HIT, .serial = v->plan.serial, .token = token});
+    send_message(2, 0,
+                 &(struct wend_volley_message){
+                     .kind = WEND_VOLLEY_STOP, .serial = v->plan.serial, .text = "stop it"});
+    settle_flights();
+    punch(2, 0, &world.hosts[1].address, 0,
+          &(struct wend_punch){.kind = WEND_VOLLEY_ANSWER, .token = 1, .echo = token});
+    assert_int_equal(drops(0, WEND_DROP_NO_SESSION), before + 3);
+    assert_still_runs(0);
+}
+
+// --- repeated, and of a former call ---
+
+static void test_repeated_datagrams(void **state)
+{
+    (void)state;
+    call();
+    run(WEND_S(3)); // won; the newest datagram is kept
+    assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
+    struct wend_datagram again = benches[0].caught_way;
+    again.bytes.at = benches[0].caught;
+    assert_true(again.bytes.len == 64);
+    const uint64_t before = drops(0, WEND_DROP_REPLAYED);
+    for (int i = 0; i < 100; i++)
+        (void)wend_node_receive(world.hosts[0].node, &again, world.now);
+    drain(&world.hosts[0]);
+    assert_int_equal(drops(0, WEND_DROP_REPLAYED), before + 100);
+    assert_clean(0, 0);
+}
+
+static void test_a_former_call(void **state)
+{
+    (void)state;
+    begin_in_vain();
+    const uint32_t former_serial = volley(0, 1)->plan.serial;
+    const uint64_t former_token = volley_token(volley(0, 1), false, 0, PORT);
+    wend_volley_refuse(volley(0, 1), "once more", world.now);
+    wend_contact_settle(world.hosts[0].node, contact(0, 1));
+    drain(&world.hosts[0]);
+    run(WEND_S(1));
+    assert_null(seat_of(0, 1));
+    know(0); // another serial: at once
+    until_both_run();
+    const struct wend_volley *v = volley(0, 1);
+    assert_int_not_equal(v->plan.serial, former_serial);
+    send_message(1, 0,
+                 &(struct wend_volley_message){
+                     .kind = WEND_VOLLEY_HIT, .serial = former_serial, .token = former_token});
+    send_message(1, 0,
+                 &(struct wend_volley_message){
+                     .kind = WEND_VOLLEY_STOP, .serial = former_serial, .text = "former"});
+    settle_flights();
+    assert_int_equal(v->drops.count[WEND_DROP_NO_SESSION], 2);
+    punch(1, 0, &world.hosts[1].address, 0,
+          &(struct wend_punch){.kind = WEND_VOLLEY_CONFIRM, .echo = former_token});
+    assert_int_equal(v->drops.count[WEND_DROP_BAD_MAC], 1);
+    assert_still_runs(0);
+}
+
+// --- forged success ---
+
+static void test_forged_success(void **state)
+{
+    (void)state;
+    begin_in_vain();
+    const struct wend_volley *v = volley(0, 1);
+    const struct wend_address from = world.hosts[1].address;
+    const uint64_t true_token = volley_token(v, false, 0, PORT);
+    for (unsigned bit = 0; bit < 64; bit += 9) {
+        const uint64_t token = true_token ^ (uint64_t)1 << bit;
+        send_message(1, 0,
+                     &(struct wend_volley_message){
+                         .kind = WEND_VOLLEY_HIT, .serial = v->plan.serial, .token = token});
+        punch(1, 0, &from, 0,
+              &(struct wend_punch){.kind = WEND_VOLLEY_ANSWER, .token = 1, .echo = token});
+        punch(1, 0, &from, 0, &(struct wend_punch){.kind = WEND_VOLLEY_CONFIRM, .echo = token});
     }
+    settle_flights();
+    assert_int_equal(v->drops.count[WEND_DROP_BAD_MAC], 8 * 3);
+    assert_still_runs(0);
+    assert_null(wend_paths_direct(&contact(0, 1)->paths));
+    assert_int_equal(times_said(0, "volley=won"), 0);
+}
+
+// A socket that the volley never had, though the token's check would be right.
+static void test_a_token_of_no_socket(void **state)
+{
+    (void)state;
+    begin_in_vain();
+    const struct wend_volley *v = volley(0, 1);
+    const uint64_t token = volley_token(v, false, v->socket_next, PORT);
+    punch(1, 0, &world.hosts[1].address, 0,
+          &(struct wend_punch){.kind = WEND_VOLLEY_ANSWER, .token = 1, .echo = token});
+    assert_int_equal(v->drops.count[WEND_DROP_BAD_MAC], 1);
+    assert_still_runs(0);
+}
+
+// Sealed by the peer, but from where it is not; and over the relay.
+static void test_datagrams_from_elsewhere(void **state)
+{
+    const struct wend_address elsewhere = wend_address_ipv4(VICTIM, 4000);
+
+    (void)state;
+    begin_in_vain();
+    const struct wend_volley *v = volley(0, 1);
+    for (uint8_t kind = WEND_VOLLEY_OPENER; kind <= WEND_VOLLEY_CONFIRM; kind++)
+        punch(1, 0, &elsewhere, 0,
+              &(struct wend_punch){
+                  .kind = kind, .token = 1, .echo = volley_token(v, false, 0, PORT)});
+    assert_int_equal(v->drops.count[WEND_DROP_WRONG_SOURCE], 4);
+    uint8_t body[64];
+    struct wend_writer w = wend_writer_of(body, sizeof body);
+    wend_attribute_put_punch(&w, &(struct wend_punch){.kind = WEND_VOLLEY_PROBE, .token = 1});
+    const uint64_t before = drops(0, WEND_DROP_NO_SESSION);
+    send_sealed(1, 0, WEND_CONTROL_PUNCH, (struct wend_bytes){body, w.len});
+    settle_flights();
+    assert_int_equal(drops(0, WEND_DROP_NO_SESSION), before + 1);
+    assert_still_runs(0);
+    assert_int_equal(benches[0].stray, 0);
+}
+
+// --- floods ---
+
+static void test_floods(void **state)
+{
+    (void)state;
+    begin_in_vain();
+    struct wend_volley *v = volley(0, 1);
+    const struct wend_volley_message still = {.kind = WEND_VOLLEY_STILL, .serial = v->plan.serial};
+    for (int i = 0; i < 1000; i++)
+        send_message(1, 0, &still);
+    settle_flights();
+    assert_in_range(v->drops.count[WEND_DROP_RATE_LIMITED], 1000 - 64, 1000);
+    assert_still_runs(0);
+    for (int i = 0; i < 1000; i++)
+        punch(1, 0, &world.hosts[1].address, 0,
+              &(struct wend_punch){.kind = WEND_VOLLEY_PROBE, .token = (uint64_t)i + 1});
+    assert_true(volley(0, 1)->answers <= WEND_VOLLEY_ANSWERS);
+    run(WEND_S(20));
+    assert_clean(0, 0);
+    assert_true(was_said(0, "volley=over reason="));
+    assert_in_range(benches[0].punches, 1, 40 + WEND_VOLLEY_ANSWERS);
+}
+
+// --- models and servers that lie ---
+
+// The peer's model names somebody else: not one datagram goes there, and it is said why.
+static void test_a_model_that_names_a_victim(void **state)
+{
+    (void)state;
+    all_up();
+    know(0);
+    struct wend_nat_model lie = model_of(1);
+    lie.public = wend_address_ipv4(VICTIM, PORT);
+    tell_model(1, &lie);
+    world.hosts[1].node->leg.observed = lie.public; // it would notice itself
+    say(0, 1, 1);
+    run(WEND_S(10));
+    assert_int_equal(benches[0].stray + benches[1].stray, 0);
+    assert_null(seat_of(0, 1));
+    assert_int_equal(contact(0, 1)->volley_end, WEND_VOLLEY_END_NONE);
+    assert_int_equal(drops(0, WEND_DROP_NOT_ALLOWED), 1);
+    assert_true(was_said(0, "volley=over reason=\"the server sees the peer elsewhere"));
+    assert_clean(0, 0);
+}
+
+static void offer_by_hand(size_t from, size_t to, const struct wend_nat_model *m)
+{
+    uint8_t bytes[WEND_NAT_MODEL_LEN_MAX];
+    const size_t len = wend_nat_model_write(bytes, m, world.now);
+    struct wend_node *n = world.hosts[to].node;
+
+    wend_volleys_answered(n, contact(to, from), (struct wend_bytes){bytes, len}, 99);
+    drain(&world.hosts[to]);
+}
+
+// The server attests nothing with this call, whatever it said with one before.
+static void test_nothing_is_attested(void **state)
+{
+    (void)state;
+    all_up();
+    say(0, 1, 1);
+    run(WEND_S(1));
+    know(0);
+    struct wend_contact *c = contact(0, 1);
+    c->attested = 0xcb007102;
+    wend_volleys_attested(c, &(struct wend_address){0});
+    assert_int_equal(c->attested, 0);
+    struct wend_nat_model m = model_of(1);
+    m.serial = 5;
+    offer_by_hand(1, 0, &m);
+    assert_null(seat_of(0, 1));
+    assert_int_equal(drops(0, WEND_DROP_NOT_ALLOWED), 1);
+    assert_int_equal(benches[0].punches, 0);
+}
+
+// Models that no NAT has, in every way in which a device may say so.
+static void test_models_that_cannot_be(void **state)
+{
+    (void)state;
+    all_up();
+    say(0, 1, 1);
+    run(WEND_S(1));
+    know(0);
+    const struct wend_nat_model sound = model_of(1);
+    struct wend_nat_model lies[4] = {sound, sound, sound, sound};
+    lies[0].allocation = WEND_NAT_BLOCK;      // without bounds
+    lies[1].allocation = WEND_NAT_SEQUENTIAL; // without a delta
+    lies[2].low = (struct wend_nat_estimate){5000, 5000, 5000};
+    lies[2].high = (struct wend_nat_estimate){4000, 4000, 4000};
+    lies[3].rate = (struct wend_nat_estimate){9, 5, 1};
+    for (size_t i = 0; i < 4; i++) {
+        const uint64_t before = drops(0, WEND_DROP_MALFORMED);
+        lies[i].serial = (uint32_t)i + 5;
+        offer_by_hand(1, 0, &lies[i]);
+        assert_null(seat_of(0, 1));
+        assert_true(drops(0, WEND_DROP_MALFORMED) == before + 1 ||
+                    was_said(0, "volley=none reason=\"a NAT model contradicts itself"));
+        memset(benches[0].said, 0, sizeof benches[0].said);
+    }
+    static const uint8_t junk[3] = {1, 2, 3};
+    const uint64_t before = drops(0, WEND_DROP_MALFORMED);
+    wend_volleys_answered(world.hosts[0].node, contact(0, 1),
+                          (struct wend_bytes){junk, sizeof junk}, 99);
+    contact(0, 1)->model_told = wend_nat_model(world.hosts[0].node)->serial;
+    wend_volleys_accepted(world.hosts[0].node, contact(0, 1),
+                          (struct wend_bytes){junk, sizeof junk}, 99);
+    assert_int_equal(drops(0, WEND_DROP_MALFORMED), before + 2);
+    assert_clean(0, 0);
+    assert_int_equal(benches[0].punches, 0);
+}
+
+// --- answers of discovery servers to the volley's own questions ---
+
+static size_t asked_by;
+
+static wend_duration in_vain(size_t from, size_t to, const struct wend_datagram *d)
+{
+    (void)from;
+    (void)to;
+    (void)d;
+    return -1;
+}
+
+static void answer_question(const struct wend_address *from, uint16_t socket,
+                            const struct wend_address *mapped, const uint8_t id[12])
+{
+    uint8_t bytes[64];
+    struct wend_stun_header header = {.method = WEND_STUN_METHOD_BINDING,
+                                      .class = WEND_STUN_SUCCESS};
+    struct wend_stun_writer w;
+
+    memcpy(header.transaction, id, sizeof header.transaction);
+    wend_stun_begin(&w, bytes, sizeof bytes, &header);
+    wend_stun_put_xor_address(&w, WEND_STUN_XOR_MAPPED_ADDRESS, mapped);
+    const struct wend_datagram in = {.transport = WEND_TRANSPORT_UDP,
+                                     .remote = *from,
+                                     .socket = socket,
+                                     .bytes = {bytes, wend_stun_finish(&w)}};
+    (void)wend_node_receive(world.hosts[asked_by].node, &in, world.now);
+    drain(&world.hosts[asked_by]);
+}
+
+static void test_forged_answers_of_servers(void **state)
+{
+    const size_t b = smaller_key();
+
+    (void)state;
+    asked_by = b;
+    world.fate = in_vain;
+    all_up();
+    struct wend_nat_model m = model_of(b);
+    m.mapping = WEND_NAT_ADDRESS_AND_PORT_DEPENDENT;
+    m.allocation = WEND_NAT_SEQUENTIAL;
+    m.delta = 1;
+    struct wend_discovery *d = &world.hosts[b].node->nat.discovery;
+    d->server = world.server;
+    d->other_server = world.server;
+    d->other_server.port = 3479;
+    tell_model(b, &m);
+    know(1 - b);
+    say(1 - b, b, 1);
+    until_both_run();
+    run(WEND_MS(2));
+    const struct wend_volley_seat *seat = seat_of(b, 1 - b);
+    const struct wend_volley *v = volley(b, 1 - b);
+    const uint16_t socket = seat->numbers[v->socket_first];
+    assert_int_equal(benches[b].questions, 2);
+    assert_true(socket != 0 && v->acted);
+    uint8_t id[12];
+    memcpy(id, benches[b].question[0] + 8, sizeof id);
+    const struct wend_address good = {
+        .family = WEND_FAMILY_IPV4, .ip = {203, 0, 113, (uint8_t)(1 + b)}, .port = 5000};
+    const struct wend_address victim = wend_address_ipv4(VICTIM, 3478);
+    const uint64_t wrong = drops(b, WEND_DROP_WRONG_SOURCE);
+    answer_question(&victim, socket, &good, id); // not from the server
+    id[0] ^= 1;
+    answer_question(&world.server, socket, &good, id); // to no question of ours
+    id[0] ^= 1;
+    id[10] = 1;
+    answer_question(&world.server, socket, &good, id); // to the other server's
+    id[10] = 9;
+    answer_question(&world.server, socket, &good, id);
+    id[10] = 0;
+    assert_int_equal(drops(b, WEND_DROP_WRONG_SOURCE), wrong + 4);
+    assert_still_runs(b);
+    assert_false(v->offer.made);
+    assert_int_equal(v->sampled[0] + v->sampled[1], 0);
+    // The true server's word for another address than the model's ends it, on both sides.
+    answer_question(&world.server, socket, &victim, id);
+    assert_null(seat_of(b, 1 - b));
+    assert_true(was_said(b, "volley=over reason=\"our own public address is no longer"));
+    settle_flights();
+    assert_true(was_said(1 - b, "volley=over reason=\"the peer stopped: our own public address"));
+    assert_clean(0, 0);
+    assert_clean(1, 0);
 }
 
 int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, volleying_open, volleying_close)
     const struct CMUnitTest tests[] = {
-        WITH(test_both_known),
-        WITH(test_handshakes_cross),
+        WITH(test_malformed_messages),
+        WITH(test_malformed_punches),
+        WITH(test_nothing_runs),
+        WITH(test_another_contact),
+        WITH(test_repeated_datagrams),
+        WITH(test_a_former_call),
+        WITH(test_forged_success),
+        WITH(test_a_token_of_no_socket),
+        WITH(test_datagrams_from_elsewhere),
+        WITH(test_floods),
+        WITH(test_a_model_that_names_a_victim),
+        WITH(test_nothing_is_attested),
+        WITH(test_models_that_cannot_be),
+        WITH(test_forged_answers_of_servers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

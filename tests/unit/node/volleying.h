@@ -39,6 +39,7 @@ struct bench {
     uint32_t opened_max; // beyond it there are no descriptors left; 0: no limit
     uint32_t open_now;
     uint32_t punches, stray, questions; // sent: to the peer, to nobody, to the server's STUN
+    uint8_t question[2][20];            // STUN headers of the newest ones, by turns
     char said[16][160];                 // newest events about volleys
     size_t said_count;
     uint8_t caught[WEND_DATAGRAM_MAX]; // newest punch that came
@@ -120,7 +121,7 @@ static inline void volleying_out(struct host *h, const struct wend_datagram *d)
     way.remote.port = nat_map(b, d->socket, &d->remote);
     way.local = d->remote;
     if (wend_address_same_ip(&d->remote, &world.server) && d->socket != 0) {
-        b->questions++;
+        memcpy(b->question[b->questions++ % 2], d->bytes.at, 20);
     } else if (wend_address_same_ip(&d->remote, &world.server) && !h->udp_blocked &&
                !world.relay_down) {
         fly(HOSTS, TO_SERVER, &way);
