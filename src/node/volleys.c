@@ -240,6 +240,16 @@ static void as_told(const struct wend_node *n, struct wend_nat_model *ret)
     wend_assert(error == 0);
 }
 
+static void not_begun(struct wend_node *n, struct wend_contact *c, int error)
+{
+    wend_node_drop(n, error == -EPERM ? WEND_DROP_NOT_ALLOWED : WEND_DROP_UNDER_LOAD);
+    c->volley_why = error == -EPERM ? "the server sees the peer elsewhere than its model says"
+                                    : "too many volleys run";
+    c->volley_at = error == -EPERM ? WEND_NEVER : n->now + PLACE_AGAIN;
+    c->volley_due = c->volley_due || error != -EPERM;
+    say(n, c, "over", c->volley_why);
+}
+
 static void begin(struct wend_node *n, struct wend_contact *c, const struct wend_nat_model *peer,
                   const struct wend_plan_input *about)
 {
@@ -264,11 +274,13 @@ static void begin(struct wend_node *n, struct wend_contact *c, const struct wend
                                       .ttl = OPENER_TTL};
     wend_random_bytes(&n->random, setup.key, sizeof setup.key);
     c->volley_why = plan.reason;
-    if (plan.outcome == WEND_PLAN_NOT_SOUND)
+    if (plan.outcome == WEND_PLAN_NOT_SOUND) {
+        say(n, c, "none", plan.reason);
         return;
+    }
     const int error = wend_volley_start(&seat->volley, &setup, &n->volleys.limits, n->now);
     if (error != 0) {
-        wend_node_drop(n, error == -EPERM ? WEND_DROP_NOT_ALLOWED : WEND_DROP_UNDER_LOAD);
+        not_begun(n, c, error);
         return;
     }
     memset(seat->numbers, 0, sizeof seat->numbers);
@@ -298,7 +310,10 @@ void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct w
     c->model_told = 0;
     if (told == 0 || told != wend_nat_model(n)->serial || !may_begin(n, c))
         return;
-    if (model.at != NULL && wend_nat_model_read(model, n->now, &peer) == 0) {
+    const bool bad = model.at != NULL && wend_nat_model_read(model, n->now, &peer) != 0;
+    if (bad)
+        wend_node_drop(n, WEND_DROP_MALFORMED);
+    if (model.at != NULL && !bad) {
         begin(n, c, &peer, &(struct wend_plan_input){.calling = true, .call = call});
         return;
     }

@@ -297,40 +297,67 @@ static void test_nothing_is_attested(void **state)
     assert_int_equal(benches[0].punches, 0);
 }
 
-// Models that no NAT has, in every way in which a device may say so.
+// Models that no NAT has: nothing is sent on their word, and that is said.
 static void test_models_that_cannot_be(void **state)
 {
+    static const uint8_t junk[3] = {1, 2, 3};
+
     (void)state;
+    world.direct_cut = true;
     all_up();
     say(0, 1, 1);
     run(WEND_S(1));
     know(0);
-    const struct wend_nat_model sound = model_of(1);
-    struct wend_nat_model lies[4] = {sound, sound, sound, sound};
-    lies[0].allocation = WEND_NAT_BLOCK;      // without bounds
-    lies[1].allocation = WEND_NAT_SEQUENTIAL; // without a delta
-    lies[2].low = (struct wend_nat_estimate){5000, 5000, 5000};
-    lies[2].high = (struct wend_nat_estimate){4000, 4000, 4000};
-    lies[3].rate = (struct wend_nat_estimate){9, 5, 1};
-    for (size_t i = 0; i < 4; i++) {
-        const uint64_t before = drops(0, WEND_DROP_MALFORMED);
-        lies[i].serial = (uint32_t)i + 5;
-        offer_by_hand(1, 0, &lies[i]);
-        assert_null(seat_of(0, 1));
-        assert_true(drops(0, WEND_DROP_MALFORMED) == before + 1 ||
-                    was_said(0, "volley=none reason=\"a NAT model contradicts itself"));
-        memset(benches[0].said, 0, sizeof benches[0].said);
-    }
-    static const uint8_t junk[3] = {1, 2, 3};
+    struct wend_nat_model m = model_of(1);
+    m.serial = 5;
+    m.allocation = WEND_NAT_BLOCK; // without bounds
+    offer_by_hand(1, 0, &m);
+    assert_int_equal(times_said(0, "volley=none reason=\"a NAT model contradicts itself"), 1);
+    struct wend_contact *c = contact(0, 1);
     const uint64_t before = drops(0, WEND_DROP_MALFORMED);
-    wend_volleys_answered(world.hosts[0].node, contact(0, 1),
-                          (struct wend_bytes){junk, sizeof junk}, 99);
-    contact(0, 1)->model_told = wend_nat_model(world.hosts[0].node)->serial;
-    wend_volleys_accepted(world.hosts[0].node, contact(0, 1),
-                          (struct wend_bytes){junk, sizeof junk}, 99);
+    wend_volleys_answered(world.hosts[0].node, c, (struct wend_bytes){junk, sizeof junk}, 99);
+    c->model_told = wend_nat_model(world.hosts[0].node)->serial;
+    wend_volleys_accepted(world.hosts[0].node, c, (struct wend_bytes){junk, sizeof junk}, 99);
     assert_int_equal(drops(0, WEND_DROP_MALFORMED), before + 2);
     assert_clean(0, 0);
     assert_int_equal(benches[0].punches, 0);
+}
+
+// Every byte of a model with every value: whatever a plan makes of it, nothing leaves for anybody
+// but the peer, and nothing stays.
+static void test_models_with_any_byte_changed(void **state)
+{
+    uint8_t bytes[WEND_NAT_MODEL_LEN_MAX];
+
+    (void)state;
+    world.unchecked = true;
+    all_up();
+    say(0, 1, 1);
+    run(WEND_S(1));
+    know(0);
+    struct wend_node *n = world.hosts[0].node;
+    struct wend_contact *c = contact(0, 1);
+    struct wend_nat_model m = model_of(1);
+    m.serial = 5;
+    m.low = (struct wend_nat_estimate){NAT_LOW, NAT_LOW, NAT_LOW};
+    m.high = (struct wend_nat_estimate){NAT_HIGH, NAT_HIGH, NAT_HIGH};
+    m.mapped = m.public;
+    m.newest_port = 7;
+    const size_t len = wend_nat_model_write(bytes, &m, world.now);
+    for (size_t i = 0; i < len * 256; i++) {
+        const uint8_t kept = bytes[i / 256];
+        bytes[i / 256] = (uint8_t)i;
+        wend_volleys_answered(n, c, (struct wend_bytes){bytes, len}, (uint32_t)i);
+        drain(&world.hosts[0]);
+        bytes[i / 256] = kept;
+        if (seat_of(0, 1) != NULL) {
+            wend_volley_check(volley(0, 1));
+            wend_volleys_moved(n, c);
+            drain(&world.hosts[0]);
+        }
+        world.flight_count = 0;
+        assert_clean(0, 0);
+    }
 }
 
 // --- answers of discovery servers to the volley's own questions ---
@@ -436,6 +463,7 @@ int main(void)
         WITH(test_a_model_that_names_a_victim),
         WITH(test_nothing_is_attested),
         WITH(test_models_that_cannot_be),
+        WITH(test_models_with_any_byte_changed),
         WITH(test_forged_answers_of_servers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
