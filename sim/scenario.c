@@ -101,11 +101,11 @@ static int32_t carrier_of(const struct sim_scenario *s, uint16_t device)
 }
 
 // What was mapped before a NAT changed, or in between, stays: more and less gets through than its
-// behaviours tell.
+// behaviours tell. A gateway that failed once is asked again seldom.
 static bool nat_changes(const struct sim_scenario *s)
 {
     for (uint32_t i = 0; i < s->fault_count; i++)
-        if (s->faults[i].kind == SIM_FAULT_NAT_CHANGES)
+        if (s->faults[i].kind == SIM_FAULT_NAT_CHANGES || s->port_mapping)
             return true;
     return false;
 }

@@ -73,9 +73,19 @@ struct sim_sockets {
     uint32_t count, next;
 };
 
+// UPnP, asked beside.
+struct sim_igd {
+    wend_instant at; // the next question's answer; WEND_NEVER: none is due
+    uint32_t failures;
+    struct wend_address external;    // held; family NONE: nothing
+    enum wend_mapping_reason reason; // why not
+};
+
 // What asks the gateway for our port.
 struct sim_mapping {
     bool on, looked;
+    bool from_igd; // `mapped` is
+    struct sim_igd igd;
     struct wend_mapping machine;
     wend_instant checked;
     struct wend_address inside, mapped;
@@ -133,6 +143,7 @@ struct sim_server {
     bool blank;            // starts without members next time
     wend_instant restarts; // WEND_NEVER: not due
     wend_instant mends;    // its host is cut off until then; WEND_NEVER: not
+    uint8_t lies[2];       // enum sim_lie, by address
     uint32_t host, interface;
     uint32_t boots;
     struct sim_arena arena;
