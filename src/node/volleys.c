@@ -130,6 +130,19 @@ void wend_volleys_moved(struct wend_node *n, struct wend_contact *c)
     release(n, c, seat);
 }
 
+void wend_volleys_seen_elsewhere(struct wend_node *n, struct wend_contact *c)
+{
+    const struct wend_volley_seat *seat = wend_volleys_seat(n, c);
+    const struct wend_address seen =
+        n->leg_made ? wend_leg_observed(&n->leg) : (struct wend_address){0};
+
+    if (seat == NULL || seat->volley.state != WEND_VOLLEY_RUNNING ||
+        seen.family != WEND_FAMILY_IPV4 || wend_address_same_ip(&seen, &seat->volley.own.public))
+        return;
+    n->nat.again_at = n->now; // the model is about another NAT
+    wend_volleys_moved(n, c);
+}
+
 void wend_volleys_close(struct wend_node *n, struct wend_contact *c)
 {
     struct wend_volley_seat *seat = wend_volleys_seat(n, c);

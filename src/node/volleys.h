@@ -75,6 +75,8 @@ wend_instant wend_volleys_deadline(const struct wend_node *n, const struct wend_
 void wend_volleys_settle(struct wend_node *n, struct wend_contact *c);
 // Our addresses are others now.
 void wend_volleys_moved(struct wend_node *n, struct wend_contact *c);
+// The server may see us at another address than before: what runs from the former one ends.
+void wend_volleys_seen_elsewhere(struct wend_node *n, struct wend_contact *c);
 // The contact goes.
 void wend_volleys_close(struct wend_node *n, struct wend_contact *c);
 // A socket is gone that may be a path's.

@@ -195,6 +195,24 @@ static void test_the_network_changes(void **state)
     assert_clean(hidden, 1);
 }
 
+// The NAT alone moves: the server sees it, and the volley that leads to the former address stops.
+static void test_the_nat_moves(void **state)
+{
+    (void)state;
+    begin_hidden();
+    run(WEND_MS(5));
+    former = world.hosts[hidden].address;
+    world.hosts[hidden].address = wend_address_ipv4(0xcb007109, PORT);
+    benches[hidden].nat.count = 0;
+    run(WEND_MS(50)); // the server hears a message of the volley from there, and asks
+    run(WEND_MS(100));
+    assert_clean(hidden, 0);
+    assert_true(was_said(hidden, "volley=over reason=\"the network changed"));
+    run(WEND_MS(30));
+    assert_clean(open, 0);
+    assert_true(was_said(open, "volley=over reason=\"the peer refused: the network changed"));
+}
+
 static void test_no_address_is_left(void **state)
 {
     (void)state;
@@ -374,6 +392,7 @@ int main(void)
         WITH(test_a_peer_that_never_takes_part),
         WITH(test_the_contact_is_closed),
         WITH(test_the_network_changes),
+        WITH(test_the_nat_moves),
         WITH(test_no_address_is_left),
         WITH(test_the_winning_socket_is_the_path),
         WITH(test_the_second_win_replaces_the_first),
