@@ -133,6 +133,8 @@ struct sim_device {
     uint64_t mark; // of the node that runs: it knows nothing of one before
     wend_instant second;
     uint32_t in_second, punches;
+    struct wend_address seen, seen_before; // where the server sees it; since when not before
+    wend_instant seen_since;
     struct sim_watched watched[SIM_WATCHED];
 };
 
