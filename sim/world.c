@@ -70,6 +70,7 @@ void sim_world_begin(struct sim_world *w, const struct sim_scenario *s,
     w->draw = (struct sim_draw){s->seed ^ 0x776f726c64};
     w->fault_next = w->still = 0;
     w->healed = false;
+    w->complaints = 0;
     w->first_sent = 0;
     w->first_from = UINT16_MAX;
     w->failure[0] = 0;

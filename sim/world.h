@@ -201,7 +201,8 @@ struct sim_world {
     struct wend_heap timers;
     struct wend_heap_entry timer_entries[SIM_DEVICES_MAX + SIM_SERVERS_MAX + SIM_FLOWS_MAX + 8];
     uint32_t fault_next;
-    uint32_t still; // steps since time moved
+    uint64_t complaints; // ICMP: port unreachable, to devices
+    uint32_t still;      // steps since time moved
     bool healed;
     wend_instant first_sent; // 0: no user packet yet
     uint16_t first_from;     // who sent it

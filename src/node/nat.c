@@ -7,7 +7,9 @@
 #include "node/contact.h"
 #include "node/sockets.h"
 
-#define WANT_LOOK WEND_S(60) // how often a stale model is asked after
+#define WANT_LOOK   WEND_S(60) // how often a stale model is asked after
+#define DOUBT_FIRST WEND_S(10)
+#define DOUBT_MAX   WEND_S(600)
 
 void wend_nat_init(struct wend_node *n)
 {
@@ -128,6 +130,10 @@ static void begin(struct wend_node *n)
     if (!n->nat.begun)
         renew(n, where, count);
     n->nat.begun = true;
+    n->nat.asked_at = n->now;
+    if (n->nat.doubted && n->nat.doubt_after < DOUBT_MAX)
+        n->nat.doubt_after = n->nat.doubt_after > 0 ? 2 * n->nat.doubt_after : DOUBT_FIRST;
+    n->nat.doubted = false;
     wend_random_bytes(&n->random, random, sizeof random);
     wend_discovery_restart(&n->nat.discovery, random, &local, n->now);
     drain(n);
@@ -143,8 +149,22 @@ void wend_nat_moved(struct wend_node *n)
 {
     wend_discovery_forget(&n->nat.discovery);
     drain(n);
-    n->nat.begun = false;
+    n->nat.begun = n->nat.doubted = false;
+    n->nat.doubt_after = 0;
     n->nat.again_at = n->registered && !n->isolated ? n->now : WEND_NEVER;
+}
+
+void wend_nat_doubt(struct wend_node *n)
+{
+    const wend_instant at = n->nat.asked_at + n->nat.doubt_after;
+
+    n->nat.doubted = true;
+    n->nat.again_at = wend_instant_min(n->nat.again_at, at > n->now ? at : n->now);
+}
+
+void wend_nat_trust(struct wend_node *n)
+{
+    n->nat.doubt_after = 0;
 }
 
 const struct wend_nat_model *wend_nat_model(const struct wend_node *n)

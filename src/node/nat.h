@@ -16,6 +16,9 @@ struct wend_node;
 
 struct wend_nat {
     bool begun;                               // since the network is this one
+    bool doubted;                             // the next run is for a doubt's sake
+    wend_instant asked_at;                    // the newest run's beginning
+    wend_duration doubt_after;                // the next doubt's run keeps so far from that
     wend_instant again_at;                    // WEND_NEVER: no run is planned
     uint16_t sockets[WEND_DISCOVERY_SOCKETS]; // our numbers of its sockets; 0: none
     struct wend_discovery discovery;
@@ -27,6 +30,11 @@ void wend_nat_close(struct wend_node *n);
 void wend_nat_registered(struct wend_node *n);
 // Our addresses are others now.
 void wend_nat_moved(struct wend_node *n);
+// The server sees us elsewhere than the model says: found out anew, at once; and if that stays so
+// (a server of those that are asked may lie), after 10 s, doubling to 10 min.
+void wend_nat_doubt(struct wend_node *n);
+// It sees us where the model says.
+void wend_nat_trust(struct wend_node *n);
 // n->mapped, what a gateway maps for us, is another one now, or none.
 void wend_nat_mapped(struct wend_node *n);
 // What peers should know of us: discovery's newest model, and in it the mapped IPv4 address as it

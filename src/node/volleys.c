@@ -139,7 +139,7 @@ void wend_volleys_seen_elsewhere(struct wend_node *n, struct wend_contact *c)
     if (seat == NULL || seat->volley.state != WEND_VOLLEY_RUNNING ||
         seen.family != WEND_FAMILY_IPV4 || wend_address_same_ip(&seen, &seat->volley.own.public))
         return;
-    n->nat.again_at = n->now; // the model is about another NAT
+    wend_nat_doubt(n); // the model is about another NAT
     wend_volleys_moved(n, c);
 }
 
@@ -179,10 +179,12 @@ static bool may_begin(struct wend_node *n, const struct wend_contact *c)
         find_free(n) == NULL || wend_paths_direct(&c->paths) != NULL ||
         c->paths.preference == WEND_PATHS_PREFER_RELAY)
         return false;
-    if (seen.family != WEND_FAMILY_IPV4 || own->udp == WEND_NAT_NO ||
-        wend_address_same_ip(&seen, &own->public))
+    const bool same = wend_address_same_ip(&seen, &own->public);
+    if (same)
+        wend_nat_trust(n);
+    if (same || seen.family != WEND_FAMILY_IPV4 || own->udp == WEND_NAT_NO)
         return true;
-    n->nat.again_at = n->now; // the NAT is not the one that the model is about
+    wend_nat_doubt(n); // the NAT is not the one that the model is about
     return false;
 }
 
