@@ -39,6 +39,21 @@ static void say(struct wend_node *n, const struct wend_contact *c, const char *w
     wend_node_raise(n, &e);
 }
 
+// Whether the server sees us where this model of ours says: at its address, and at its port if that
+// is the same for everybody.
+static bool is_seen_as(const struct wend_node *n, const struct wend_nat_model *own)
+{
+    const struct wend_address seen =
+        n->leg_made ? wend_leg_observed(&n->leg) : (struct wend_address){0};
+    const bool one_port =
+        own->mapping == WEND_NAT_ENDPOINT_INDEPENDENT && n->route.transport == WEND_TRANSPORT_UDP;
+
+    if (seen.family != WEND_FAMILY_IPV4 || own->udp == WEND_NAT_NO)
+        return true;
+    return wend_address_same_ip(&seen, &own->public) &&
+           (!one_port || seen.port == own->public.port);
+}
+
 // --- ends ---
 
 static wend_duration again_after(const struct wend_contact *c)
@@ -133,11 +148,9 @@ void wend_volleys_moved(struct wend_node *n, struct wend_contact *c)
 void wend_volleys_seen_elsewhere(struct wend_node *n, struct wend_contact *c)
 {
     const struct wend_volley_seat *seat = wend_volleys_seat(n, c);
-    const struct wend_address seen =
-        n->leg_made ? wend_leg_observed(&n->leg) : (struct wend_address){0};
 
     if (seat == NULL || seat->volley.state != WEND_VOLLEY_RUNNING ||
-        seen.family != WEND_FAMILY_IPV4 || wend_address_same_ip(&seen, &seat->volley.own.public))
+        is_seen_as(n, &seat->volley.own))
         return;
     wend_nat_doubt(n); // the model is about another NAT
     wend_volleys_moved(n, c);
@@ -172,20 +185,17 @@ void wend_volleys_socket_lost(struct wend_node *n, uint16_t number)
 static bool may_begin(struct wend_node *n, const struct wend_contact *c)
 {
     const struct wend_nat_model *own = wend_nat_model(n);
-    const struct wend_address seen =
-        n->leg_made ? wend_leg_observed(&n->leg) : (struct wend_address){0};
 
     if (own->serial == 0 || n->isolated || !n->registered || c->volley != 0 ||
         find_free(n) == NULL || wend_paths_direct(&c->paths) != NULL ||
         c->paths.preference == WEND_PATHS_PREFER_RELAY)
         return false;
-    const bool same = wend_address_same_ip(&seen, &own->public);
+    const bool same = is_seen_as(n, own);
     if (same)
         wend_nat_trust(n);
-    if (same || seen.family != WEND_FAMILY_IPV4 || own->udp == WEND_NAT_NO)
-        return true;
-    wend_nat_doubt(n); // the NAT is not the one that the model is about
-    return false;
+    else
+        wend_nat_doubt(n); // the NAT is not the one that the model is about
+    return same;
 }
 
 static void put_model(const struct wend_node *n, struct wend_writer *w)
