@@ -64,7 +64,7 @@ enum wend_sim_gateway_harm {
     WEND_SIM_GATEWAY_CONFUSED,    // answers something that was not asked: nonce, port, opcode
     WEND_SIM_GATEWAY_GARBLED,     // random bytes, of random length
     WEND_SIM_GATEWAY_ELSEWHERE,   // answers from another address than was asked
-    WEND_SIM_GATEWAY_FORGETS,     // grants what was asked, and maps nothing
+    WEND_SIM_GATEWAY_FORGETS,     // grants what was asked, and maps nothing; drops what it mapped
     WEND_SIM_GATEWAY_HARMS,
 };
 

@@ -145,6 +145,28 @@ static void lies_about_counting_nats_end(void **state)
     }
 }
 
+// They are believed for ten minutes.
+static void what_liars_made_is_forgotten(void **state)
+{
+    const struct sim_place a = cone();
+
+    (void)state;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        plan(seed, &a, &a);
+        scenario.length = WEND_S(800);
+        happens(SIM_FAULT_SERVER_LIES, SIM_LIES(2, SIM_LIE_DRIFTING), 0);
+        happens(SIM_FAULT_SERVER_LIES, SIM_LIES(3, SIM_LIE_NONE), WEND_S(20));
+        play(WEND_S(30));
+        const bool denied = is_way_denied(SIM_LIE_DRIFTING);
+        assert_true(denied || is_direct());
+        sim_world_run(&world, SIM_BEGIN + WEND_S(700));
+        assert_string_equal(world.failure, "");
+        assert_true(is_direct());
+        assert_settled();
+        sim_world_end(&world);
+    }
+}
+
 static void silence_half_way_changes_nothing(void **state)
 {
     const struct sim_place a = cone(), b = counting();
@@ -274,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lies_do_not_keep_cones_apart),
         cmocka_unit_test(lies_about_counting_nats_end),
+        cmocka_unit_test(what_liars_made_is_forgotten),
         cmocka_unit_test(silence_half_way_changes_nothing),
         cmocka_unit_test(a_nat_changes_half_way),
         cmocka_unit_test(a_nat_runs_out_of_ports),
