@@ -119,6 +119,7 @@ void sim_watch_sent(struct sim_world *w, struct sim_device *d, const struct wend
     const bool punch =
         type == WEND_MESSAGE_CONTROL && out->bytes.len == PUNCH_LEN && !is_server(&out->remote);
     book_second(w, d, user, punch);
+    sim_watch_question(w, d, out);
     if (punch && is_attested(w, d, &out->remote))
         return;
     if (!user && out->transport == WEND_TRANSPORT_UDP && !is_server(&out->remote) &&
@@ -144,6 +145,7 @@ void sim_watch_machines(struct sim_world *w)
         wend_node_check(d->node);
         wend_seal_check(d->seal);
         wend_open_check(d->open);
+        sim_watch_volleys(w, d);
     }
     for (uint32_t i = 0; i < w->scenario->server_count; i++)
         if (w->servers[i].running)

@@ -223,6 +223,8 @@ static void count_pairs(struct sim_world *w)
             continue;
         w->stats.pairs++;
         w->stats.pairs_direct += f->by_direct;
+        if (!f->by_direct)
+            sim_watch_reasons(w, f->plan.from, f->plan.to);
         if (f->by_direct &&
             sim_scenario_best(w->scenario, f->plan.from, f->plan.to) == SIM_BEST_RELAY)
             sim_world_fail(w, "devices %u and %u talk straight, which their NATs do not allow",

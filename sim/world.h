@@ -13,7 +13,7 @@
 //   world.c          beginning, steps, end     world_net.c    the network built and drained
 //   world_device.c   a device's machines       world_flow.c   users' packets, sent and checked
 //   world_drain.c    and what comes of them    world_fault.c  what goes wrong, and healing
-//   world_server.c   a server                  watch.c        what must always hold
+//   world_server.c   a server                  watch*.c       what must always hold
 //   world_mapping.c  a device asks its gateway for a port
 #ifndef WEND_SIM_WORLD_H
 #define WEND_SIM_WORLD_H
@@ -132,7 +132,8 @@ struct sim_device {
     // Bounds.
     uint64_t mark; // of the node that runs: it knows nothing of one before
     wend_instant second;
-    uint32_t in_second, punches;
+    uint32_t in_second, punches, questions;
+    wend_instant asking_since;
     struct wend_address seen, seen_before; // where the server sees it; since when not before
     wend_instant seen_since;
     struct sim_watched watched[SIM_WATCHED];
@@ -334,5 +335,14 @@ void sim_watch_sent(struct sim_world *w, struct sim_device *d, const struct wend
                     bool user);
 void sim_watch_heard(struct sim_device *d, const struct wend_address *from);
 void sim_watch_machines(struct sim_world *w);
+
+// --- watch_volleys.c ---
+
+// Part of sim_watch_machines.
+void sim_watch_volleys(struct sim_world *w, const struct sim_device *d);
+// Part of sim_watch_sent.
+void sim_watch_question(struct sim_world *w, struct sim_device *d, const struct wend_datagram *out);
+// In the end, of two that talk by the relay.
+void sim_watch_reasons(struct sim_world *w, uint16_t a, uint16_t b);
 
 #endif

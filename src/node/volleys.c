@@ -71,6 +71,11 @@ static void come_again(struct wend_node *n, struct wend_contact *c, wend_duratio
         c->volley_tries++;
 }
 
+static void come_again_soon(struct wend_node *n, struct wend_contact *c)
+{
+    come_again(n, c, WEND_S(1) << (c->volley_tries < 8 ? c->volley_tries : 8));
+}
+
 static void release(struct wend_node *n, struct wend_contact *c, struct wend_volley_seat *seat)
 {
     wend_volleys_close_sockets(n, c, seat);
@@ -182,7 +187,7 @@ void wend_volleys_socket_lost(struct wend_node *n, uint16_t number)
 
 // --- beginnings ---
 
-static bool may_begin(struct wend_node *n, const struct wend_contact *c)
+static bool may_begin(struct wend_node *n, struct wend_contact *c)
 {
     const struct wend_nat_model *own = wend_nat_model(n);
 
@@ -190,12 +195,13 @@ static bool may_begin(struct wend_node *n, const struct wend_contact *c)
         find_free(n) == NULL || wend_paths_direct(&c->paths) != NULL ||
         c->paths.preference == WEND_PATHS_PREFER_RELAY)
         return false;
-    const bool same = is_seen_as(n, own);
-    if (same)
+    if (is_seen_as(n, own)) {
         wend_nat_trust(n);
-    else
-        wend_nat_doubt(n); // the NAT is not the one that the model is about
-    return same;
+        return true;
+    }
+    wend_nat_doubt(n); // the NAT is not the one that the model is about
+    c->volley_why = "the server sees us elsewhere than our NAT model says: found out anew";
+    return false;
 }
 
 static void put_model(const struct wend_node *n, struct wend_writer *w)
@@ -382,11 +388,14 @@ static bool is_due(const struct wend_node *n, const struct wend_contact *c)
 
 void wend_volleys_mind(struct wend_node *n, struct wend_contact *c)
 {
-    // What was found is lost again.
-    if (c->volley == 0 && c->volley_end == WEND_VOLLEY_END_WON &&
-        wend_paths_direct(&c->paths) == NULL) {
+    const bool none = c->volley == 0 && wend_paths_direct(&c->paths) == NULL;
+    // What was found is lost again, by a volley or, without one, by plain probes.
+    if (none && c->volley_end == WEND_VOLLEY_END_WON) {
         c->volley_end = WEND_VOLLEY_END_FAILED;
-        come_again(n, c, WEND_S(1) << (c->volley_tries < 8 ? c->volley_tries : 8));
+        come_again_soon(n, c);
+    } else if (none && c->volley_end == WEND_VOLLEY_END_NONE && c->direct && !c->volley_due &&
+               c->volley_at != WEND_NEVER && wend_nat_model(n)->serial != 0) {
+        come_again_soon(n, c);
     }
     if (!is_due(n, c) || c->volley_at > n->now)
         return;

@@ -111,6 +111,30 @@ static void test_all_places_taken(void **state)
     assert_both_clean();
 }
 
+// Found without a volley, and lost again: now it is time for one.
+static void test_a_plain_path_is_lost(void **state)
+{
+    uint32_t number = 10;
+
+    (void)state;
+    benches[0].nat.lets_all = benches[1].nat.lets_all = true;
+    all_up();
+    say(0, 1, 1);
+    run(WEND_S(2));
+    assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
+    know(0);
+    know(1);
+    contact(0, 1)->volley_due = contact(1, 0)->volley_due = false; // nothing was wanted of it
+    world.direct_cut = true;
+    talk(0, 1, WEND_S(20), WEND_MS(100), &number);
+    assert_int_equal(way(0, 1), WEND_PATH_RELAY);
+    assert_true(was_said(0, "volley=begun"));
+    world.direct_cut = false;
+    talk(0, 1, WEND_S(60), WEND_MS(100), &number);
+    assert_int_equal(way(0, 1), WEND_PATH_DIRECT);
+    assert_both_clean();
+}
+
 // --- ends without a path ---
 
 static void test_a_refusal_stops_both(void **state)
@@ -388,6 +412,7 @@ int main(void)
         WITH(test_both_known),
         WITH(test_handshakes_cross),
         WITH(test_all_places_taken),
+        WITH(test_a_plain_path_is_lost),
         WITH(test_a_refusal_stops_both),
         WITH(test_a_peer_that_never_takes_part),
         WITH(test_the_contact_is_closed),

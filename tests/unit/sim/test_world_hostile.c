@@ -291,6 +291,133 @@ static void icmp_errors_change_nothing(void **state)
     }
 }
 
+// --- the watchmen bark ---
+
+static struct sim_device *stop_in_the_middle(void)
+{
+    const struct sim_place a = cone();
+
+    plan(1, &a, &a);
+    play(WEND_S(10));
+    return &world.devices[0];
+}
+
+static void expect_bark(const char *word)
+{
+    assert_non_null(strstr(world.failure, word));
+    sim_world_end(&world);
+}
+
+static void a_socket_that_is_nobodys_is_noticed(void **state)
+{
+    uint16_t number;
+
+    (void)state;
+    struct sim_device *d = stop_in_the_middle();
+    assert_int_equal(wend_sockets_open(d->node, WEND_FAMILY_IPV4, 0, 1, &number), 1);
+    sim_device_drain(&world, d);
+    sim_watch_machines(&world);
+    expect_bark("is nobody's");
+}
+
+static void a_closed_socket_that_is_used_is_noticed(void **state)
+{
+    (void)state;
+    struct sim_device *d = stop_in_the_middle();
+    d->node->contacts[0].socket = 7;
+    sim_watch_machines(&world);
+    d->node->contacts[0].socket = 0;
+    expect_bark("closed, and somebody's");
+}
+
+static void a_socket_that_was_not_closed_is_noticed(void **state)
+{
+    (void)state;
+    struct sim_device *d = stop_in_the_middle();
+    d->sockets.count++;
+    sim_watch_machines(&world);
+    d->sockets.count--;
+    expect_bark("open sockets");
+}
+
+static void a_place_that_is_not_given_back_is_noticed(void **state)
+{
+    (void)state;
+    struct sim_device *d = stop_in_the_middle();
+    d->node->volleys.seats[2].contact = 1;
+    sim_watch_machines(&world);
+    d->node->volleys.seats[2].contact = 0;
+    expect_bark("taken for nobody");
+    d = stop_in_the_middle();
+    d->node->volleys.limits.running = 1;
+    sim_watch_machines(&world);
+    d->node->volleys.limits.running = 0;
+    expect_bark("are counted");
+}
+
+static void endless_asking_is_noticed(void **state)
+{
+    static const uint8_t request[20] = {0, 1};
+    const struct wend_datagram out = {.transport = WEND_TRANSPORT_UDP,
+                                      .remote = wend_address_ipv4(0xc6336401, SIM_PORT),
+                                      .bytes = WEND_BYTES(request)};
+
+    (void)state;
+    struct sim_device *d = stop_in_the_middle();
+    for (int i = 0; i < 1000 && !sim_world_failed(&world); i++) {
+        d->in_second = 0; // not what is tried here
+        sim_watch_sent(&world, d, &out, false);
+    }
+    expect_bark("asks discovery servers without end");
+}
+
+// Where nobody is, or nobody has been for long: a volley's datagrams are probes like any.
+static void a_volley_at_a_stranger_is_noticed(void **state)
+{
+    static const uint8_t punch[64] = {9};
+    struct wend_datagram out = {.transport = WEND_TRANSPORT_UDP, .bytes = WEND_BYTES(punch)};
+
+    (void)state;
+    struct sim_device *d = stop_in_the_middle();
+    struct sim_device *peer = &world.devices[1];
+    out.remote = sim_place_public(&scenario.places[1], 1, 0);
+    for (int i = 0; i < 1000; i++)
+        sim_watch_sent(&world, d, &out, false);
+    assert_string_equal(world.failure, ""); // there it is
+    peer->node->leg.observed = wend_address_ipv4(0x0a000001, 5);
+    memset(d->watched, 0, sizeof d->watched);
+    d->punches = 0;
+    for (int i = 0; i < 1000; i++)
+        sim_watch_sent(&world, d, &out, false);
+    assert_string_equal(world.failure, ""); // there it was, just now
+    peer->seen_since -= WEND_S(3);
+    d->punches = 0;
+    for (int i = 0; i < 1000 && !sim_world_failed(&world); i++)
+        sim_watch_sent(&world, d, &out, false);
+    expect_bark("probes in a minute");
+}
+
+static void ignorance_is_noticed(void **state)
+{
+    (void)state;
+    (void)stop_in_the_middle();
+    for (int i = 0; i < 2; i++) {
+        struct wend_contact *c = &world.devices[i].node->contacts[0];
+        assert_true(c->used);
+        wend_paths_clear(&c->paths);
+        c->volley_why = NULL;
+    }
+    sim_watch_reasons(&world, 0, 1);
+    expect_bark("do not know why");
+}
+
+static int close_world(void **state)
+{
+    (void)state;
+    sim_world_close(&world);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +429,13 @@ int main(void)
         cmocka_unit_test(a_nat_runs_out_of_ports),
         cmocka_unit_test(a_nat_reboots_half_way),
         cmocka_unit_test(icmp_errors_change_nothing),
+        cmocka_unit_test(a_socket_that_is_nobodys_is_noticed),
+        cmocka_unit_test(a_closed_socket_that_is_used_is_noticed),
+        cmocka_unit_test(a_socket_that_was_not_closed_is_noticed),
+        cmocka_unit_test(a_place_that_is_not_given_back_is_noticed),
+        cmocka_unit_test(endless_asking_is_noticed),
+        cmocka_unit_test(a_volley_at_a_stranger_is_noticed),
+        cmocka_unit_test(ignorance_is_noticed),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, close_world);
 }
