@@ -97,7 +97,7 @@ static void leave_seat(struct wend_node *n, struct wend_contact *c, struct wend_
         c->volley_end = WEND_VOLLEY_END_FAILED;
         come_again(n, c, again_after(c));
         say(n, c, "over", "a path was found, and there is no place for its socket");
-    } else {
+    } else if (!v->parked) {
         const bool no_way = v->plan.outcome != WEND_PLAN_TRY;
         const bool apart = !wend_address_same_ip(&v->own.public, &v->peer.public);
         c->volley_end = no_way && apart ? WEND_VOLLEY_END_NO_WAY : WEND_VOLLEY_END_FAILED;
@@ -114,7 +114,7 @@ static void leave_seat(struct wend_node *n, struct wend_contact *c, struct wend_
 static void break_off(struct wend_node *n, struct wend_contact *c, struct wend_volley_seat *seat,
                       const char *reason)
 {
-    if (seat->volley.state == WEND_VOLLEY_RUNNING)
+    if (seat->volley.state == WEND_VOLLEY_RUNNING && !seat->volley.parked)
         say(n, c, "over", reason);
     release(n, c, seat);
 }
@@ -142,7 +142,7 @@ void wend_volleys_moved(struct wend_node *n, struct wend_contact *c)
     c->volley_why = NULL;
     if (seat == NULL)
         return;
-    const bool running = seat->volley.state == WEND_VOLLEY_RUNNING;
+    const bool running = seat->volley.state == WEND_VOLLEY_RUNNING && !seat->volley.parked;
     wend_volley_refuse(&seat->volley, "the network changed", n->now);
     wend_volleys_drain(n, c);
     if (running)
@@ -237,7 +237,9 @@ static bool read_peer(struct wend_node *n, const struct wend_contact *c, struct 
     const bool known =
         wend_nat_model(n)->mapping != WEND_NAT_UNKNOWN && ret->mapping != WEND_NAT_UNKNOWN;
     const bool blocked = wend_nat_model(n)->udp == WEND_NAT_NO || ret->udp == WEND_NAT_NO;
-    return known || blocked || n->now - c->started >= PLAIN_FOR;
+    // Where one side takes packets from anybody nothing need be known of the other.
+    const bool open = wend_plan_is_open(wend_nat_model(n)) || wend_plan_is_open(ret);
+    return known || blocked || open || n->now - c->started >= PLAIN_FOR;
 }
 
 bool wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
@@ -281,11 +283,17 @@ static void not_begun(struct wend_node *n, struct wend_contact *c, int error)
     say(n, c, "over", c->volley_why);
 }
 
+wend_duration wend_volleys_rtt(const struct wend_node *n, const struct wend_contact *c)
+{
+    const wend_duration rtt = (n->leg_made ? wend_leg_rtt_least(&n->leg) : 0) + c->their_server_rtt;
+
+    return rtt > 0 ? rtt : RTT_UNKNOWN;
+}
+
 static void begin(struct wend_node *n, struct wend_contact *c, const struct wend_nat_model *peer,
-                  const struct wend_plan_input *about)
+                  const struct wend_plan_input *about, bool parked)
 {
     struct wend_volley_seat *seat = find_free(n); // may_begin saw it
-    const wend_duration rtt = wend_leg_rtt_least(&n->leg) + c->their_server_rtt;
     struct wend_plan plan;
     struct wend_plan_input in = *about;
     struct wend_nat_model own;
@@ -301,8 +309,9 @@ static void begin(struct wend_node *n, struct wend_contact *c, const struct wend
                                       .peer = peer,
                                       .attested = wend_address_ipv4(c->attested, c->attested_port),
                                       .inside = inside_of(c),
-                                      .rtt = rtt > 0 ? rtt : RTT_UNKNOWN,
-                                      .ttl = OPENER_TTL};
+                                      .rtt = wend_volleys_rtt(n, c),
+                                      .ttl = OPENER_TTL,
+                                      .parked = parked};
     wend_random_bytes(&n->random, setup.key, sizeof setup.key);
     c->volley_why = plan.reason;
     if (plan.outcome == WEND_PLAN_NOT_SOUND) {
@@ -323,13 +332,13 @@ static void begin(struct wend_node *n, struct wend_contact *c, const struct wend
 }
 
 void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
-                           uint32_t call)
+                           uint32_t call, bool parked)
 {
     struct wend_nat_model peer;
 
     c->model_told = 0; // a handshake of ours has yielded
     if (read_peer(n, c, model, &peer))
-        begin(n, c, &peer, &(struct wend_plan_input){.calling = false, .call = call});
+        begin(n, c, &peer, &(struct wend_plan_input){.calling = false, .call = call}, parked);
 }
 
 void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
@@ -337,15 +346,18 @@ void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct w
 {
     struct wend_nat_model peer;
     const uint32_t told = c->model_told;
+    struct wend_volley_seat *seat = wend_volleys_seat(n, c);
 
     c->model_told = 0;
+    if (seat != NULL && seat->volley.parked)
+        release(n, c, seat); // the peer got ours: it yields, and this one counts
     if (told == 0 || told != wend_nat_model(n)->serial || !may_begin(n, c))
         return;
     const bool bad = model.at != NULL && wend_nat_model_read(model, n->now, &peer) != 0;
     if (bad)
         wend_node_drop(n, WEND_DROP_MALFORMED);
     if (model.at != NULL && !bad) {
-        begin(n, c, &peer, &(struct wend_plan_input){.calling = true, .call = call});
+        begin(n, c, &peer, &(struct wend_plan_input){.calling = true, .call = call}, false);
         return;
     }
     // It has no model yet, or no room; or wants to see plain probes fail first.
@@ -417,18 +429,18 @@ wend_instant wend_volleys_deadline(const struct wend_node *n, const struct wend_
 
 void wend_volleys_follow_model(struct wend_node *n)
 {
-    const uint32_t serial = wend_nat_model(n)->serial;
+    const bool known = wend_nat_model(n)->serial != 0;
 
-    if (serial == n->volleys.model)
+    if (n->nat.discovery.class_serial == n->volleys.model)
         return;
-    n->volleys.model = serial;
+    n->volleys.model = n->nat.discovery.class_serial;
     for (uint32_t i = 0; i < n->contact_high; i++) {
         struct wend_contact *c = &n->contacts[i];
         if (!c->used)
             continue;
         c->volley_at = 0;
         c->volley_tries = 0;
-        c->volley_due = serial != 0;
+        c->volley_due = known;
         wend_contact_settle(n, c);
     }
 }

@@ -36,6 +36,8 @@ enum wend_volley_end {
 struct wend_volley_seat {
     uint32_t contact; // 1 + index; 0: free
     struct wend_volley volley;
+    uint32_t group; // of samples, of what was asked at `asked_at`
+    wend_instant asked_at;
     uint16_t numbers[WEND_VOLLEY_SOCKETS]; // of the node's sockets, by the volley's; 0: none
 };
 
@@ -43,7 +45,7 @@ struct wend_volley_seat {
 struct wend_volleys {
     struct wend_volley_limits limits;
     struct wend_volley_seat seats[WEND_VOLLEYS_MAX];
-    uint32_t model; // serial of ours, as contacts were told of it last
+    uint32_t model; // serial of our model's classes, as contacts were told of it last
 };
 
 // --- handshakes ---
@@ -54,14 +56,18 @@ uint32_t wend_volleys_offer(struct wend_node *n, struct wend_contact *c, struct 
 // then wend_volleys_answered follows.
 bool wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
                          struct wend_writer *w);
-// The type 6 is made; `call` is the initiator's index. Candidates are learnt already.
+// The type 6 is made; `call` is the initiator's index. Candidates are learnt already. `parked`: our
+// own handshake is under way and shall count, unless the peer never got it and takes this one.
 void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
-                           uint32_t call);
+                           uint32_t call, bool parked);
 // A type 6 has come to our type 5.
 void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
                            uint32_t call);
 
 // --- contacts ---
+
+// Over the relay, there and back, as far as it is known.
+wend_duration wend_volleys_rtt(const struct wend_node *n, const struct wend_contact *c);
 
 // Where the server sees the peer, by its own word, with the call that is being dealt with. Family
 // NONE: it said nothing, and what it said before counts no longer.

@@ -287,6 +287,7 @@ static inline void tell_model(size_t i, const struct wend_nat_model *m)
 
     d->model = *m;
     d->model.serial = ++d->last_serial;
+    d->class_serial++;
     wend_node_expire(world.hosts[i].node, world.now);
     drain(&world.hosts[i]);
 }
@@ -356,7 +357,9 @@ static inline void call(void)
 // Until both have a volley, which has to be soon.
 static inline void until_both_run(void)
 {
-    for (int i = 0; i < 500 && (seat_of(0, 1) == NULL || seat_of(1, 0) == NULL); i++)
+    for (int i = 0; i < 500 && (volley(0, 1)->plan.serial == 0 ||
+                                volley(0, 1)->plan.serial != volley(1, 0)->plan.serial);
+         i++)
         run(WEND_MS(1));
     assert_non_null(seat_of(0, 1));
     assert_non_null(seat_of(1, 0));
