@@ -25,6 +25,7 @@ static void say_direct(const struct wend_volley_view *v, char *ret)
         wend_print(ret, WEND_WHY_LEN, "direct (probes): it answers at an address that it told");
 }
 
+// Nothing was tried.
 static void say_no_plan(const struct wend_volley_view *v, char *ret)
 {
     const bool reach = v->outcome == WEND_PLAN_OUT_OF_REACH;
