@@ -18,7 +18,9 @@
 //   SCAN          both predictable: steps of 1 and 2 through each other's sequence meet whatever
 //                 the other users of both NATs do (Klinec and Matyas 2014); equal steps never do
 //   SPREAD        one hidden: N openers from N sockets, then M probes at ports drawn from its
-//                 range; the chance to miss is (1-N/R)(1-N/(R-1))...(M factors)
+//                 range; the chance to miss is (1-N/R)(1-N/(R-1))...(M factors). Probes go
+//                 between ports that were seen: what is found there does not depend on how far the
+//                 range goes beyond
 //   WINDOW        nothing better known: reported port + differential, -16 to +32, moving
 //   REPORTED      last resort: the reported port itself
 // Reach: a hidden port is out of reach when neither mapping is endpoint-independent, one side
@@ -30,9 +32,8 @@
 
 #include "traverse/nat_model.h"
 
-#define WEND_PLAN_STAGES_MAX 6
-#define WEND_PLAN_SOCKETS_MAX                                                                      \
-    668 // of one side in one stage; with as many probes 99.9 % of all ports
+#define WEND_PLAN_STAGES_MAX  6
+#define WEND_PLAN_SOCKETS_MAX 690 // of one side in one stage
 #define WEND_PLAN_PROBES_MAX  780
 #define WEND_PLAN_SCAN_MAX    97 // steps a side and round: two rounds and the answers within 400
 #define WEND_PLAN_WINDOW_BACK 16
@@ -83,7 +84,8 @@ struct wend_plan_part {
     bool waits;         // GUESS, BRACKET: acts upon the peer's offer, and opens towards its port
     bool blind;         // GUESS: offers without an opener, the peer's port is not known yet
     bool spare;         // PROBE: a fresh socket besides, should a mapping have been stolen
-    bool low_ttl;       // openers must not reach the peer's NAT, whose mapping they would steal
+    bool low_ttl;       // openers must not reach the peer's NAT, whose mapping they would steal;
+                        // FAN: those of the first step, later ones meet what was probed already
     bool inside;        // PROBE: the peer's inside address (same NAT)
     uint16_t sockets;   // fresh ones
     uint16_t count;     // datagrams of the role in one round, answers apart
@@ -91,7 +93,7 @@ struct wend_plan_part {
     uint16_t low, high; // RAIN: range of the peer's ports
     int32_t step;       // SCAN: how the aim moves, in multiples of the peer's delta
     wend_duration pace;
-    wend_duration pause; // FAN: after `first`; RAIN: pace of the last quarter, 0: the same
+    wend_duration pause; // FAN: after `first`
 };
 
 struct wend_plan_stage {

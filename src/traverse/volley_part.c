@@ -202,7 +202,7 @@ static void work_fan(struct wend_volley *v, wend_instant now)
         return;
     v->acted = true;
     v->has_go = true;
-    v->begin_at = now + lasts;
+    v->begin_at = now + (lasts > v->rtt / 2 ? lasts - v->rtt / 2 : 0); // of what arrives later
     v->messages |= VOLLEY_SAY_GO;
     v->run = (struct wend_volley_run){
         .aim = WEND_AIM_FAN,
@@ -227,7 +227,6 @@ static void work_rain(struct wend_volley *v)
     v->run = (struct wend_volley_run){
         .aim = WEND_AIM_RANGE,
         .socket = own_socket(v),
-        .gap = part->pause,
         .low = part->low,
         .high = part->high,
         .count = part->count,
