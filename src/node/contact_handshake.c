@@ -265,9 +265,7 @@ static bool accept_new(struct wend_node *n, struct wend_contact *c,
     const bool taken = fresh && wend_early_is_welcome(c, &a);
     put_attributes(n, c, 0, &w);
     wend_volleys_attested(c, &origin->attested);
-    // Where handshakes crossed, the one of the side that does not yield bears both models.
-    const bool may = !wend_session_is_starting(&c->session) || wend_session_yields(&c->session);
-    const bool volley = may && wend_volleys_answer(n, c, a.nat, &w);
+    const bool volley = wend_volleys_answer(n, c, a.nat, &w);
     wend_early_answer(n, c, taken ? i : NULL, &w);
     wend_assert(!w.failed);
     const struct wend_session_accept accept = {

@@ -233,6 +233,7 @@ static void begin(struct wend_node *n, struct wend_contact *c, const struct wend
         wend_node_drop(n, error == -EPERM ? WEND_DROP_NOT_ALLOWED : WEND_DROP_UNDER_LOAD);
         return;
     }
+    seat->crossed = false;
     memset(seat->numbers, 0, sizeof seat->numbers);
     seat->contact = 1 + (uint32_t)(c - n->contacts);
     c->volley = (uint8_t)(1 + (seat - n->volleys.seats));
@@ -246,9 +247,14 @@ void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct w
 {
     struct wend_nat_model peer;
 
-    c->model_told = 0; // a handshake of ours has yielded
-    if (read_peer(n, c, model, &peer))
-        begin(n, c, &peer, &(struct wend_plan_input){.calling = false, .call = call});
+    const bool crossed = wend_session_is_starting(&c->session);
+    if (!crossed)
+        c->model_told = 0; // a handshake of ours has yielded, if there was one
+    if (!read_peer(n, c, model, &peer))
+        return;
+    begin(n, c, &peer, &(struct wend_plan_input){.calling = false, .call = call});
+    if (c->volley != 0)
+        wend_volleys_seat(n, c)->crossed = crossed;
 }
 
 void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
@@ -258,7 +264,11 @@ void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct w
     const uint32_t told = c->model_told;
 
     c->model_told = 0;
-    if (told == 0 || told != wend_nat_model(n)->serial || !may_begin(n, c))
+    if (told == 0 || told != wend_nat_model(n)->serial)
+        return;
+    if (model.at != NULL && c->volley != 0 && wend_volleys_seat(n, c)->crossed)
+        release(n, c, wend_volleys_seat(n, c)); // the peer has yielded, and begins this one
+    if (!may_begin(n, c))
         return;
     if (model.at != NULL && wend_nat_model_read(model, n->now, &peer) == 0) {
         begin(n, c, &peer, &(struct wend_plan_input){.calling = true, .call = call});

@@ -9,7 +9,8 @@
 // other's:
 //         to tell it says "now, if you too". The server that passes the call on attests to each
 //         side from where it sees the other, and nothing is sent to any other address. So such a
-//         handshake always goes by a Peer Service Request.
+//         handshake always goes by a Peer Service Request. Where two handshakes cross, both are
+//         answered so: the one that is completed counts, and is the only one that sends anything.
 // While:  server-reflexive candidates are left alone: the plan has its own idea of them.
 // Ends:   won: the path is up (wend_paths_found), its socket adopted; else the relay stays. What
 //         failed is tried again after 30 s, doubling to 300 s; what is out of reach, and what the
@@ -35,6 +36,7 @@ enum wend_volley_end {
 
 struct wend_volley_seat {
     uint32_t contact; // 1 + index; 0: free
+    bool crossed;     // begun by the answer to a handshake that crossed ours
     struct wend_volley volley;
     uint16_t numbers[WEND_VOLLEY_SOCKETS]; // of the node's sockets, by the volley's; 0: none
 };
