@@ -164,6 +164,26 @@ int wend_volley_start(struct wend_volley *v, const struct wend_volley_setup *set
     return 0;
 }
 
+void wend_volley_await(struct wend_volley *v, wend_instant now)
+{
+    if (v->state == WEND_VOLLEY_RUNNING && !v->joined)
+        v->heard_at = now + 2 * v->rtt;
+}
+
+void volley_join(struct wend_volley *v, wend_instant now)
+{
+    const wend_instant end = now + volley_stage(v)->length + 2 * v->rtt;
+
+    if (v->joined || v->state != WEND_VOLLEY_RUNNING)
+        return;
+    v->joined = true;
+    if (end <= v->round_end + v->rtt / 2)
+        return;
+    v->round_end = end; // it came late, and may not have heard what we said so far
+    v->repeat_at = now;
+    v->early = 3;
+}
+
 void wend_volley_ask_port(struct wend_volley *v, uint16_t port)
 {
     if (v->state != WEND_VOLLEY_RUNNING || !volley_is_called(v) || port == 0)
@@ -231,7 +251,7 @@ static void expire_running(struct wend_volley *v, wend_instant now)
         volley_end(v, WEND_VOLLEY_GAVE_UP, "the peer no longer confirms over the relay");
         return;
     }
-    if (volley_is_called(v) && now >= v->round_end)
+    if (volley_is_called(v) && v->joined && now >= v->round_end)
         advance(v, now);
     volley_work(v, now);
     volley_fire(v, now);
@@ -257,7 +277,7 @@ wend_instant wend_volley_deadline(const struct wend_volley *v)
     if (v->state != WEND_VOLLEY_RUNNING)
         return WEND_NEVER;
     least = wend_instant_min(v->heard_at + WEND_VOLLEY_SILENCE, v->repeat_at);
-    if (volley_is_called(v))
+    if (volley_is_called(v) && v->joined)
         least = wend_instant_min(least, v->round_end);
     least = wend_instant_min(least, volley_fire_deadline(v));
     least = wend_instant_min(least, volley_part_deadline(v));

@@ -35,10 +35,13 @@ static inline const struct wend_plan_part *volley_part(const struct wend_volley 
     return &volley_stage(v)->parts[v->plan.own];
 }
 
-// How long an answer to a datagram may take before it counts as lost.
+// How long an answer to a datagram may take before it counts as lost. Straight it is seldom slower
+// than over the relay, and to repeat too early costs less than to be late.
 static inline wend_duration volley_patience(const struct wend_volley *v)
 {
-    return v->rtt * 11 / 10 + WEND_MS(5);
+    const wend_duration least = WEND_MS(6);
+
+    return v->rtt + WEND_MS(1) > least ? v->rtt + WEND_MS(1) : least;
 }
 
 static inline bool volley_is_called(const struct wend_volley *v)
@@ -48,6 +51,7 @@ static inline bool volley_is_called(const struct wend_volley *v)
 
 // volley.c
 void volley_enter(struct wend_volley *v, uint8_t stage, uint8_t round, wend_instant now);
+void volley_join(struct wend_volley *v, wend_instant now); // the peer said something
 void volley_end(struct wend_volley *v, uint16_t code, const char *reason);
 void volley_win(struct wend_volley *v, uint64_t token, bool by_first, wend_instant now);
 

@@ -195,6 +195,7 @@ enum wend_drop wend_volley_receive(struct wend_volley *v, struct wend_bytes in, 
     if (m.serial != v->plan.serial)
         return wend_drops_add(&v->drops, WEND_DROP_NO_SESSION);
     v->heard_at = now;
+    volley_join(v, now);
     const enum wend_drop drop = take(v, &m, now);
     volley_work(v, now);
     volley_fire(v, now);
