@@ -259,6 +259,9 @@ static void say_go(struct wend_volley *v, wend_instant now)
 
     if (!volley_stage(v)->together || !volley_is_called(v) || v->has_go)
         return;
+    // Where our first packet could steal the peer's mapping, the peer has to be there.
+    if (volley_part(v)->spare && !v->joined)
+        return;
     if (scans && !(v->offer.made && v->peer_offer.made && is_fresh(v, now)))
         return;
     v->has_go = true;
