@@ -169,9 +169,21 @@ static bool is_fresh(const struct wend_volley *v, wend_instant now)
            now - v->peer_offer.at <= WEND_VOLLEY_SAMPLE_AGE;
 }
 
+// What other users have surely taken since the peer's sample: aiming behind it meets sooner, and
+// aiming too far ahead never does. The rate may be an old one, so once more without it.
+static int32_t surely_taken(const struct wend_volley *v, wend_instant at)
+{
+    const wend_duration age = at - v->peer_offer.at;
+
+    if (v->round > 0 || age <= 0 || age > WEND_S(1))
+        return 0;
+    return (int32_t)((wend_duration)v->peer.rate.least * (age / WEND_US(1)) / 100000000);
+}
+
 static void work_scan(struct wend_volley *v, wend_instant now)
 {
     const struct wend_plan_part *part = volley_part(v);
+    const wend_instant begin = v->begin_at > now ? v->begin_at : now;
 
     if (!v->acted && is_ready(v)) {
         v->acted = true;
@@ -185,11 +197,11 @@ static void work_scan(struct wend_volley *v, wend_instant now)
     v->run = (struct wend_volley_run){
         .aim = WEND_AIM_STEP,
         .socket = own_socket(v),
-        .base = wend_plan_port_after(&v->peer, v->peer_offer.first, 1),
+        .base = wend_plan_port_after(&v->peer, v->peer_offer.first, 1 + surely_taken(v, begin)),
         .step = part->step,
         .count = part->count,
         .pace = part->pace,
-        .next_at = v->begin_at > now ? v->begin_at : now,
+        .next_at = begin,
     };
 }
 
