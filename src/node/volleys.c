@@ -72,7 +72,7 @@ static void leave_seat(struct wend_node *n, struct wend_contact *c, struct wend_
         return;
     if (v->state == WEND_VOLLEY_SETTLED) {
         c->volley_tries = 0;
-    } else {
+    } else if (!v->parked) {
         const bool no_way = v->plan.outcome != WEND_PLAN_TRY;
         const bool apart = !wend_address_same_ip(&v->own.public, &v->peer.public);
         c->volley_end = no_way && apart ? WEND_VOLLEY_END_NO_WAY : WEND_VOLLEY_END_FAILED;
@@ -202,11 +202,17 @@ static void as_told(const struct wend_node *n, struct wend_nat_model *ret)
     wend_assert(error == 0);
 }
 
+wend_duration wend_volleys_rtt(const struct wend_node *n, const struct wend_contact *c)
+{
+    const wend_duration rtt = (n->leg_made ? wend_leg_rtt_least(&n->leg) : 0) + c->their_server_rtt;
+
+    return rtt > 0 ? rtt : RTT_UNKNOWN;
+}
+
 static void begin(struct wend_node *n, struct wend_contact *c, const struct wend_nat_model *peer,
-                  const struct wend_plan_input *about)
+                  const struct wend_plan_input *about, bool parked)
 {
     struct wend_volley_seat *seat = find_free(n); // may_begin saw it
-    const wend_duration rtt = wend_leg_rtt_least(&n->leg) + c->their_server_rtt;
     struct wend_plan plan;
     struct wend_plan_input in = *about;
     struct wend_nat_model own;
@@ -222,8 +228,9 @@ static void begin(struct wend_node *n, struct wend_contact *c, const struct wend
                                       .peer = peer,
                                       .attested = wend_address_ipv4(c->attested, c->attested_port),
                                       .inside = inside_of(c),
-                                      .rtt = rtt > 0 ? rtt : RTT_UNKNOWN,
-                                      .ttl = OPENER_TTL};
+                                      .rtt = wend_volleys_rtt(n, c),
+                                      .ttl = OPENER_TTL,
+                                      .parked = parked};
     wend_random_bytes(&n->random, setup.key, sizeof setup.key);
     c->volley_why = plan.reason;
     if (plan.outcome == WEND_PLAN_NOT_SOUND)
@@ -233,7 +240,6 @@ static void begin(struct wend_node *n, struct wend_contact *c, const struct wend
         wend_node_drop(n, error == -EPERM ? WEND_DROP_NOT_ALLOWED : WEND_DROP_UNDER_LOAD);
         return;
     }
-    seat->crossed = false;
     memset(seat->numbers, 0, sizeof seat->numbers);
     seat->contact = 1 + (uint32_t)(c - n->contacts);
     c->volley = (uint8_t)(1 + (seat - n->volleys.seats));
@@ -243,18 +249,13 @@ static void begin(struct wend_node *n, struct wend_contact *c, const struct wend
 }
 
 void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
-                           uint32_t call)
+                           uint32_t call, bool parked)
 {
     struct wend_nat_model peer;
 
-    const bool crossed = wend_session_is_starting(&c->session);
-    if (!crossed)
-        c->model_told = 0; // a handshake of ours has yielded, if there was one
-    if (!read_peer(n, c, model, &peer))
-        return;
-    begin(n, c, &peer, &(struct wend_plan_input){.calling = false, .call = call});
-    if (c->volley != 0)
-        wend_volleys_seat(n, c)->crossed = crossed;
+    c->model_told = 0; // a handshake of ours has yielded
+    if (read_peer(n, c, model, &peer))
+        begin(n, c, &peer, &(struct wend_plan_input){.calling = false, .call = call}, parked);
 }
 
 void wend_volleys_answered_again(struct wend_node *n, struct wend_contact *c)
@@ -270,16 +271,15 @@ void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct w
 {
     struct wend_nat_model peer;
     const uint32_t told = c->model_told;
+    struct wend_volley_seat *seat = wend_volleys_seat(n, c);
 
     c->model_told = 0;
-    if (told == 0 || told != wend_nat_model(n)->serial)
-        return;
-    if (model.at != NULL && c->volley != 0 && wend_volleys_seat(n, c)->crossed)
-        release(n, c, wend_volleys_seat(n, c)); // the peer has yielded, and begins this one
-    if (!may_begin(n, c))
+    if (seat != NULL && seat->volley.parked)
+        release(n, c, seat); // the peer got ours: it yields, and this one counts
+    if (told == 0 || told != wend_nat_model(n)->serial || !may_begin(n, c))
         return;
     if (model.at != NULL && wend_nat_model_read(model, n->now, &peer) == 0) {
-        begin(n, c, &peer, &(struct wend_plan_input){.calling = true, .call = call});
+        begin(n, c, &peer, &(struct wend_plan_input){.calling = true, .call = call}, false);
         return;
     }
     // It has no model yet, or no room; or wants to see plain probes fail first.

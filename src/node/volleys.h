@@ -9,8 +9,7 @@
 // other's:
 //         to tell it says "now, if you too". The server that passes the call on attests to each
 //         side from where it sees the other, and nothing is sent to any other address. So such a
-//         handshake always goes by a Peer Service Request. Where two handshakes cross, both are
-//         answered so: the one that is completed counts, and is the only one that sends anything.
+//         handshake always goes by a Peer Service Request.
 // While:  server-reflexive candidates are left alone: the plan has its own idea of them.
 // Ends:   won: the path is up (wend_paths_found), its socket adopted; else the relay stays. What
 //         failed is tried again after 30 s, doubling to 300 s; what is out of reach, and what the
@@ -36,7 +35,6 @@ enum wend_volley_end {
 
 struct wend_volley_seat {
     uint32_t contact; // 1 + index; 0: free
-    bool crossed;     // begun by the answer to a handshake that crossed ours
     struct wend_volley volley;
     uint16_t numbers[WEND_VOLLEY_SOCKETS]; // of the node's sockets, by the volley's; 0: none
 };
@@ -56,9 +54,10 @@ uint32_t wend_volleys_offer(struct wend_node *n, struct wend_contact *c, struct 
 // then wend_volleys_answered follows.
 bool wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
                          struct wend_writer *w);
-// The type 6 is made; `call` is the initiator's index. Candidates are learnt already.
+// The type 6 is made; `call` is the initiator's index. Candidates are learnt already. `parked`: our
+// own handshake is under way and shall count, unless the peer never got it and takes this one.
 void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
-                           uint32_t call);
+                           uint32_t call, bool parked);
 // The type 6 goes once more.
 void wend_volleys_answered_again(struct wend_node *n, struct wend_contact *c);
 // A type 6 has come to our type 5.
@@ -66,6 +65,9 @@ void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct w
                            uint32_t call);
 
 // --- contacts ---
+
+// Over the relay, there and back, as far as it is known.
+wend_duration wend_volleys_rtt(const struct wend_node *n, const struct wend_contact *c);
 
 // Where the server sees the peer, by its own word, with the call that is being dealt with.
 void wend_volleys_attested(struct wend_contact *c, const struct wend_address *seen);

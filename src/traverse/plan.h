@@ -86,6 +86,7 @@ struct wend_plan_part {
     bool spare;         // PROBE: a fresh socket besides, should a mapping have been stolen
     bool low_ttl;       // openers must not reach the peer's NAT, whose mapping they would steal;
                         // FAN: those of the first step, later ones meet what was probed already
+    bool twin;          // PROBE: the first one goes twice, should one be lost
     bool inside;        // PROBE: the peer's inside address (same NAT)
     uint16_t sockets;   // fresh ones
     uint16_t count;     // datagrams of the role in one round, answers apart

@@ -152,6 +152,7 @@ int wend_volley_start(struct wend_volley *v, const struct wend_volley_setup *set
         .socket_next = 1,
         .heard_at = now + 2 * setup->rtt, // the peer may have the models later than we
         .taken_since = now,
+        .parked = setup->parked,
     };
     memcpy(v->key, setup->key, sizeof v->key);
     if (v->plan.outcome != WEND_PLAN_TRY) {
@@ -166,22 +167,8 @@ int wend_volley_start(struct wend_volley *v, const struct wend_volley_setup *set
 
 void wend_volley_await(struct wend_volley *v, wend_instant now)
 {
-    if (v->state == WEND_VOLLEY_RUNNING && !v->joined)
+    if (v->state == WEND_VOLLEY_RUNNING && !v->heard_peer)
         v->heard_at = now + 2 * v->rtt;
-}
-
-void volley_join(struct wend_volley *v, wend_instant now)
-{
-    const wend_instant end = now + volley_stage(v)->length + 2 * v->rtt;
-
-    if (v->joined || v->state != WEND_VOLLEY_RUNNING)
-        return;
-    v->joined = true;
-    if (end <= v->round_end + v->rtt / 2)
-        return;
-    v->round_end = end; // it came late, and may not have heard what we said so far
-    v->repeat_at = now;
-    v->early = 3;
 }
 
 void wend_volley_ask_port(struct wend_volley *v, uint16_t port)
@@ -232,7 +219,7 @@ static void repeat(struct wend_volley *v, wend_instant now)
         v->early--;
     if (v->state == WEND_VOLLEY_STATE_WON && v->hit_repeats > 0) {
         v->hit_repeats--;
-        v->messages |= VOLLEY_SAY_HIT;
+        v->messages |= v->hit_token != 0 ? VOLLEY_SAY_HIT : VOLLEY_SAY_STILL;
     }
     if (v->state != WEND_VOLLEY_RUNNING)
         return;
@@ -251,7 +238,7 @@ static void expire_running(struct wend_volley *v, wend_instant now)
         volley_end(v, WEND_VOLLEY_GAVE_UP, "the peer no longer confirms over the relay");
         return;
     }
-    if (volley_is_called(v) && v->joined && now >= v->round_end)
+    if (volley_is_called(v) && v->heard_peer && now >= v->round_end)
         advance(v, now);
     volley_work(v, now);
     volley_fire(v, now);
@@ -277,7 +264,7 @@ wend_instant wend_volley_deadline(const struct wend_volley *v)
     if (v->state != WEND_VOLLEY_RUNNING)
         return WEND_NEVER;
     least = wend_instant_min(v->heard_at + WEND_VOLLEY_SILENCE, v->repeat_at);
-    if (volley_is_called(v) && v->joined)
+    if (volley_is_called(v) && v->heard_peer)
         least = wend_instant_min(least, v->round_end);
     least = wend_instant_min(least, volley_fire_deadline(v));
     least = wend_instant_min(least, volley_part_deadline(v));

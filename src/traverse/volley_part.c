@@ -272,7 +272,7 @@ static void say_go(struct wend_volley *v, wend_instant now)
     if (!volley_stage(v)->together || !volley_is_called(v) || v->has_go)
         return;
     // Where our first packet could steal the peer's mapping, the peer has to be there.
-    if (volley_part(v)->spare && !v->joined)
+    if (volley_part(v)->spare && !v->heard_peer)
         return;
     if (scans && !(v->offer.made && v->peer_offer.made && is_fresh(v, now)))
         return;
@@ -283,7 +283,7 @@ static void say_go(struct wend_volley *v, wend_instant now)
 
 void volley_work(struct wend_volley *v, wend_instant now)
 {
-    if (v->state != WEND_VOLLEY_RUNNING)
+    if (v->state != WEND_VOLLEY_RUNNING || v->parked)
         return;
     say_go(v, now);
     switch (volley_part(v)->role) {
@@ -304,6 +304,8 @@ wend_instant volley_part_deadline(const struct wend_volley *v)
 {
     const enum wend_plan_role role = volley_part(v)->role;
 
+    if (v->parked)
+        return WEND_NEVER;
     if (role == WEND_ROLE_BRACKET && v->acted && !v->offer.made && v->wait_until != 0)
         return v->wait_until;
     return role == WEND_ROLE_FAN && !v->acted ? v->begun + SOCKETS_WAIT : WEND_NEVER;

@@ -51,7 +51,6 @@ static inline bool volley_is_called(const struct wend_volley *v)
 
 // volley.c
 void volley_enter(struct wend_volley *v, uint8_t stage, uint8_t round, wend_instant now);
-void volley_join(struct wend_volley *v, wend_instant now); // the peer said something
 void volley_end(struct wend_volley *v, uint16_t code, const char *reason);
 void volley_win(struct wend_volley *v, uint64_t token, bool by_first, wend_instant now);
 
