@@ -35,12 +35,12 @@
 #define WEND_PLAN_STAGES_MAX  6
 #define WEND_PLAN_SOCKETS_MAX 690 // of one side in one stage
 #define WEND_PLAN_PROBES_MAX  780
-#define WEND_PLAN_SCAN_MAX    97 // steps a side and round: two rounds and the answers within 400
+#define WEND_PLAN_SCAN_MAX    95 // steps a side and round: two rounds and the answers within 400
 #define WEND_PLAN_WINDOW_BACK 16
 #define WEND_PLAN_WINDOW_LEN  48
 #define WEND_PLAN_TRIES_MAX   8            // probes at a bracketed port
 #define WEND_PLAN_PROBE_PACE  WEND_MS(5)   // 200 a second
-#define WEND_PLAN_SCAN_PACE   WEND_US(350) // 0.25 to 0.5 ms
+#define WEND_PLAN_SCAN_PACE   WEND_US(250) // of 0.25 to 0.5 ms: others take less meanwhile
 #define WEND_PLAN_OPENER_PACE WEND_US(100)
 
 enum wend_plan_outcome {
@@ -73,7 +73,7 @@ enum wend_plan_role {
     WEND_ROLE_OPEN,       // one opener from the main socket, then offers its reported port
     WEND_ROLE_GUESS,      // fresh socket: opener, offers the socket's own port
     WEND_ROLE_BRACKET,    // fresh socket: request, opener, request; offers what lies between
-    WEND_ROLE_SCAN,       // fresh socket: sample, offer, then `count` steps on GO
+    WEND_ROLE_SCAN,       // fresh socket: two samples, offers, then `count` steps on GO
     WEND_ROLE_FAN,        // `count` fresh sockets, one opener each, GO
     WEND_ROLE_RAIN,       // on GO `count` probes at ports drawn from low..high, from `sockets`
     WEND_ROLE_WINDOW,     // `count` probes around the peer's port, the window moves each round

@@ -149,9 +149,10 @@ struct wend_volley {
     bool acted, has_go;
     bool parked;
     bool heard_peer; // a message of this volley
-    wend_instant begun, begin_at, round_end, act_at, wait_until;
+    wend_instant begun, begin_at, round_end, act_at, again_at, wait_until;
     struct wend_volley_offer offer, peer_offer;
-    uint16_t sampled[2]; // mapped ports, by server
+    struct wend_volley_offer peer_before; // SCAN: the one that peer_offer replaced
+    uint16_t sampled[2];                  // mapped ports, by server
     struct wend_volley_run run;
 
     uint16_t socket_first, socket_count, socket_next; // of this round; next free number
