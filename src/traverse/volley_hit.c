@@ -76,12 +76,29 @@ static bool has_one_port(const struct wend_nat_model *m, const struct wend_plan_
     return plan_is_steady(m) || (wend_plan_is_open(m) && part->role == WEND_ROLE_LISTEN);
 }
 
+// Whether a stage's part is a socket whose port we told, with which we opened towards one address.
+static bool has_opened(const struct wend_plan_part *part)
+{
+    return part->role == WEND_ROLE_GUESS && !part->waits && !part->blind;
+}
+
+static bool is_opened_way(const struct wend_volley *v, const struct wend_volley_hit *hit)
+{
+    const struct wend_address target = volley_target(v, false, volley_peer_port(v));
+
+    return has_opened(volley_part(v)) && v->acted && hit->socket == v->socket_first &&
+           wend_address_equal(&hit->remote, &target);
+}
+
 // A side with one port for everybody takes what comes to it for an answer: only who has what we
-// said over the relay can have made it, and our datagrams go back the way it came.
+// said over the relay can have made it, and our datagrams go back the way it came. So does a fresh
+// socket with what comes from where it opened to: that is the mapping by which it sends there.
 static bool is_answer(const struct wend_volley *v, const struct wend_volley_hit *hit)
 {
-    return is_one_sided(v) && hit->socket == 0 && hit->echo == v->plan.serial &&
-           has_one_port(&v->own, volley_part(v));
+    if (hit->echo != v->plan.serial)
+        return false;
+    return is_opened_way(v, hit) ||
+           (is_one_sided(v) && hit->socket == 0 && has_one_port(&v->own, volley_part(v)));
 }
 
 static void take_at_once(struct wend_volley *v, const struct wend_volley_hit *hit, wend_instant now)
@@ -153,8 +170,10 @@ static bool has_answered(const struct wend_volley *v, uint16_t socket,
 // What the peer answers so has been taken by it at once (is_answer there).
 static bool is_taken_already(const struct wend_volley *v, const struct wend_volley_hit *hit)
 {
-    return is_one_sided(v) && hit->kind == WEND_VOLLEY_ANSWER &&
-           has_one_port(&v->peer, &volley_stage(v)->parts[1 - v->plan.own]);
+    const struct wend_plan_part *part = &volley_stage(v)->parts[1 - v->plan.own];
+
+    return hit->kind == WEND_VOLLEY_ANSWER &&
+           (has_opened(part) || (is_one_sided(v) && has_one_port(&v->peer, part)));
 }
 
 // Over both ways: whichever comes first ends it.
