@@ -138,6 +138,7 @@ bool wend_plan_is_open(const struct wend_nat_model *m);
 struct wend_address wend_plan_address(const struct wend_nat_model *m);
 
 // The port that a sequential NAT gives `n` mappings after the one at `from` (negative: before).
+// Where the bounds are not known, ports above 1,023 stay there.
 uint16_t wend_plan_port_after(const struct wend_nat_model *m, uint16_t from, int32_t n);
 // How many mappings after `from` the port `to` comes, 1 to `most`; 0: not among them.
 uint32_t wend_plan_steps_between(const struct wend_nat_model *m, uint16_t from, uint16_t to,

@@ -249,7 +249,8 @@ static void sequences_both_ways(void **state)
     struct wend_nat_model m = {.delta = 3};
 
     (void)state;
-    assert_int_equal(wend_plan_port_after(&m, 65534, 1), 1);
+    assert_int_equal(wend_plan_port_after(&m, 65534, 1), 1025);
+    assert_int_equal(wend_plan_port_after(&m, 1000, -334), 65534);
     m.low = (struct wend_nat_estimate){1024, 1024, 1024};
     m.high = (struct wend_nat_estimate){65535, 65535, 65535};
     assert_int_equal(wend_plan_port_after(&m, 65534, 1), 1025);
