@@ -167,14 +167,22 @@ json_t *wend_status_nat(const struct wend_nat_model *m, const struct wend_addres
                      address_text(public_address), "port_mapping", "none");
 }
 
+static json_t *nat_of(const struct wend_self_view *self)
+{
+    json_t *nat = wend_status_nat(&self->nat, &self->public_address);
+
+    if (self->nat_reason != NULL)
+        (void)json_object_set_new(nat, "reason", json_string(self->nat_reason));
+    return nat;
+}
+
 json_t *wend_status_self(const struct wend_self_view *self, const char *interface)
 {
     return json_pack("{s:s, s:o, s:o, s:s, s:s, s:i, s:o, s:o, s:I, s:I}", "name", self->name,
                      "key", key_text(self->key), "addresses", addresses(&self->ipv4, &self->ipv6),
                      "network", self->network, "interface", interface, "mtu", WEND_DEVICE_MTU,
-                     "nat", wend_status_nat(&self->nat, &self->public_address), "network_key",
-                     key_text(self->network_key), "network_serial",
-                     (json_int_t)self->network_serial, "revocation_serial",
+                     "nat", nat_of(self), "network_key", key_text(self->network_key),
+                     "network_serial", (json_int_t)self->network_serial, "revocation_serial",
                      (json_int_t)self->revocation_serial);
 }
 

@@ -252,11 +252,16 @@ static void await_opening(const struct wend_node *n, struct wend_contact *c)
     c->open_at = c->hold_until;
 }
 
-// Where handshakes cross, the one of the side that does not yield counts, if it arrives.
-static bool awaits_yielding(const struct wend_node *n, const struct wend_contact *c)
+// Where handshakes cross, the one of the side that does not yield counts, if it arrives. It may
+// take twice the least round trip: what was parked in vain costs half of one.
+static bool awaits_yielding(const struct wend_node *n, const struct wend_contact *c,
+                            const struct wend_attributes *a)
 {
+    const wend_duration theirs = (wend_duration)wend_attribute_u32(a->server_rtt) * 1000;
+    const wend_duration rtt = wend_volleys_rtt(n, c) - c->their_server_rtt + theirs;
+
     return wend_session_is_starting(&c->session) && !wend_session_yields(&c->session) &&
-           n->now - c->session.begun < wend_volleys_rtt(n, c);
+           n->now - c->session.begun < 2 * rtt;
 }
 
 static bool accept_new(struct wend_node *n, struct wend_contact *c,
@@ -272,7 +277,7 @@ static bool accept_new(struct wend_node *n, struct wend_contact *c,
     const bool taken = fresh && wend_early_is_welcome(c, &a);
     put_attributes(n, c, 0, &w);
     wend_volleys_attested(c, &origin->attested);
-    const bool parked = awaits_yielding(n, c);
+    const bool parked = awaits_yielding(n, c, &a);
     const uint32_t told = c->model_told;
     const bool volley = wend_volleys_answer(n, c, a.nat, &w);
     wend_early_answer(n, c, taken ? i : NULL, &w);

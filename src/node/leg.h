@@ -18,6 +18,7 @@
 #include "base/datagram.h"
 #include "base/time.h"
 #include "session/session.h"
+#include "traverse/nat_lifetime.h"
 #include "wire/control.h"
 
 #define WEND_LEG_ADDRESSES_MAX 8
@@ -110,6 +111,8 @@ wend_duration wend_leg_rtt(const struct wend_leg *leg); // 0: not measured
 // The shortest one since the way to the server last changed: without what computing and queues add.
 wend_duration wend_leg_rtt_least(const struct wend_leg *leg);
 struct wend_address wend_leg_observed(const struct wend_leg *leg); // family 0: not known
+// The newest answer by UDP that shows where the server sees us; each is given once.
+bool wend_leg_take_proof(struct wend_leg *leg, struct wend_nat_proof *ret);
 // The pause between Keepalives that the server may count on now; for LIFETIME in Configuration.
 wend_duration wend_leg_interval(const struct wend_leg *leg);
 const uint8_t *wend_leg_handshake_hash(const struct wend_leg *leg); // 32 bytes, for Show

@@ -119,3 +119,25 @@ void wend_leg_keepalive_answered(struct wend_leg *leg, wend_instant sent)
     leg->interval_told = leg->interval_asked;
     leg->keepalive_at = sent + wend_leg_interval(leg);
 }
+
+// Of a request that was sent more than once nobody knows which copy was answered.
+void wend_leg_keepalive_proves(struct wend_leg *leg, const struct wend_leg_slot *slot,
+                               struct wend_bytes address_value)
+{
+    struct wend_nat_proof p = {.sent = slot->sent, .before = leg->observed, .seen = leg->observed};
+
+    if (leg->search.route.transport != WEND_TRANSPORT_UDP || slot->tries != 1 || slot->repeated)
+        return;
+    (void)wend_attribute_address(address_value, &p.seen); // without it: as we said
+    leg->proof = p;
+}
+
+bool wend_leg_take_proof(struct wend_leg *leg, struct wend_nat_proof *ret)
+{
+    const bool there = leg->proof.sent != 0;
+
+    if (there)
+        *ret = leg->proof;
+    leg->proof.sent = 0;
+    return there;
+}

@@ -336,8 +336,10 @@ static void finish(struct wend_leg *leg, const struct wend_leg_slot *slot,
                    wend_instant now)
 {
     if (slot->type == WEND_CONTROL_CONFIGURATION || slot->type == WEND_CONTROL_RESUME ||
-        slot->type == WEND_CONTROL_KEEPALIVE)
+        slot->type == WEND_CONTROL_KEEPALIVE) {
+        wend_leg_keepalive_proves(leg, slot, a->address);
         wend_leg_saw(leg, a->address);
+    }
     if (slot->type == WEND_CONTROL_KEEPALIVE)
         wend_leg_keepalive_answered(leg, slot->sent);
     if (slot->id == leg->search.resume_id && wend_leg_is_from_server(leg, in))

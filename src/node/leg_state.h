@@ -88,6 +88,7 @@ struct wend_leg {
     struct wend_leg_answer answers[WEND_LEG_ANSWERS_MAX];
     size_t answer_first, answer_count;
     struct wend_leg_upkeep upkeep;
+    struct wend_nat_proof proof; // of the newest answer; sent 0: there is none
     wend_instant keepalive_at;
     wend_duration interval_asked, interval_told; // told with the last Keepalive; known to be heard
     uint8_t quiet;                               // Keepalives in a row that asked for news only
@@ -131,6 +132,9 @@ int wend_leg_search_stun(struct wend_leg *leg, const struct wend_datagram *in, w
 void wend_leg_keepalive_begin(struct wend_leg *leg, wend_instant now); // the way is another
 // `sure`: to be answered in any case.
 void wend_leg_keep_alive(struct wend_leg *leg, bool sure, wend_instant now);
+// A request that told where the server sees us was answered; before that is noted.
+void wend_leg_keepalive_proves(struct wend_leg *leg, const struct wend_leg_slot *slot,
+                               struct wend_bytes address_value);
 void wend_leg_keepalive_answered(struct wend_leg *leg, wend_instant sent);
 
 // Requests.

@@ -402,12 +402,14 @@ int wend_node_receive(struct wend_node *n, const struct wend_datagram *in, wend_
         return -EBADMSG;
     }
     const enum wend_kind kind = wend_demux(in->bytes);
+    wend_nat_came(n, in);
     if (kind == WEND_KIND_STUN && (wend_nat_receive(n, in) || wend_volleys_receive(n, in))) {
         wend_volleys_follow_model(n);
         return 0;
     }
     if (n->leg_made && is_for_leg(n, kind, in)) {
         (void)wend_leg_receive(&n->leg, in, now);
+        wend_nat_proved(n);
         wend_server_drain(n);
     }
     if (kind == WEND_KIND_FRAME)

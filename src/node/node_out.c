@@ -90,7 +90,7 @@ bool wend_node_next_resume(struct wend_node *n, struct wend_datagram *ret)
     return !n->closing && n->leg_made && !n->isolated && wend_leg_next_resume(&n->leg, ret);
 }
 
-bool wend_node_next_datagram(struct wend_node *n, struct wend_datagram *ret)
+static bool next_datagram(struct wend_node *n, struct wend_datagram *ret)
 {
     if (n->out_peeked) {
         wend_ring_release(&n->out);
@@ -109,6 +109,15 @@ bool wend_node_next_datagram(struct wend_node *n, struct wend_datagram *ret)
     wend_leg_close(&n->leg);
     n->leg_made = false;
     return false;
+}
+
+bool wend_node_next_datagram(struct wend_node *n, struct wend_datagram *ret)
+{
+    const bool there = next_datagram(n, ret);
+
+    if (there)
+        wend_nat_sent(n, ret);
+    return there;
 }
 
 bool wend_node_next_event(struct wend_node *n, struct wend_node_event *ret)

@@ -343,7 +343,10 @@ static void handle(struct wend_node *n, const struct wend_leg_event *e)
     case WEND_LEG_RESPONSE: answered(n, e); break;
     case WEND_LEG_TIMED_OUT: timed_out(n, e); break;
     case WEND_LEG_REQUEST: requested(n, e); break;
-    case WEND_LEG_MOVED: wend_contact_all_candidates_changed(n, false); break;
+    case WEND_LEG_MOVED:
+        wend_nat_seen(n);
+        wend_contact_all_candidates_changed(n, false);
+        break;
     case WEND_LEG_LOST: lost(n); break;
     case WEND_LEG_OPEN_STREAM: stream_event(n, e, WEND_NODE_OPEN_STREAM); break;
     case WEND_LEG_CLOSE_STREAM: stream_event(n, e, WEND_NODE_CLOSE_STREAM); break;

@@ -18,6 +18,7 @@ void wend_node_self(const struct wend_node *n, struct wend_self_view *ret)
     ret->network_serial = n->records.network.serial;
     ret->revocation_serial = n->records.revocations.serial;
     ret->nat = *wend_nat_model(n);
+    ret->nat_reason = wend_discovery_reason(&n->nat.discovery);
     ret->server_transport = n->route.transport;
     ret->server_address = n->route.remote;
     if (!n->leg_made)

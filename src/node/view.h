@@ -52,6 +52,7 @@ struct wend_self_view {
     wend_duration server_rtt;
     uint64_t network_serial, revocation_serial;
     struct wend_nat_model nat; // serial 0: not found out (yet)
+    const char *nat_reason;    // why it is not known; NULL: it is, or nobody has looked yet
 };
 
 void wend_node_self(const struct wend_node *node, struct wend_self_view *ret);

@@ -36,6 +36,8 @@ enum wend_volley_end {
 struct wend_volley_seat {
     uint32_t contact; // 1 + index; 0: free
     struct wend_volley volley;
+    uint32_t group; // of samples, of what was asked at `asked_at`
+    wend_instant asked_at;
     uint16_t numbers[WEND_VOLLEY_SOCKETS]; // of the node's sockets, by the volley's; 0: none
 };
 
@@ -43,7 +45,7 @@ struct wend_volley_seat {
 struct wend_volleys {
     struct wend_volley_limits limits;
     struct wend_volley_seat seats[WEND_VOLLEYS_MAX];
-    uint32_t model; // serial of ours, as contacts were told of it last
+    uint32_t model; // serial of our model's classes, as contacts were told of it last
 };
 
 // --- handshakes ---
@@ -69,7 +71,8 @@ void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct w
 // Over the relay, there and back, as far as it is known.
 wend_duration wend_volleys_rtt(const struct wend_node *n, const struct wend_contact *c);
 
-// Where the server sees the peer, by its own word, with the call that is being dealt with.
+// Where the server sees the peer, by its own word, with the call that is being dealt with. Family
+// NONE: it said nothing, and what it said before counts no longer.
 void wend_volleys_attested(struct wend_contact *c, const struct wend_address *seen);
 // Whether plain probes shall not go to this candidate.
 bool wend_volleys_keep_off(const struct wend_node *n, const struct wend_contact *c,
@@ -80,8 +83,12 @@ wend_instant wend_volleys_deadline(const struct wend_node *n, const struct wend_
 void wend_volleys_settle(struct wend_node *n, struct wend_contact *c);
 // Our addresses are others now.
 void wend_volleys_moved(struct wend_node *n, struct wend_contact *c);
+// The server may see us at another address than before: what runs from the former one ends.
+void wend_volleys_seen_elsewhere(struct wend_node *n, struct wend_contact *c);
 // The contact goes.
 void wend_volleys_close(struct wend_node *n, struct wend_contact *c);
+// A socket is gone that may be a path's.
+void wend_volleys_socket_lost(struct wend_node *n, uint16_t number);
 // Looks whether our model is another one.
 void wend_volleys_follow_model(struct wend_node *n);
 

@@ -56,14 +56,15 @@ void wend_volleys_socket_opened(struct wend_node *n, uint16_t number, uint16_t p
     int at;
     struct wend_volley_seat *seat = find_by_socket(n, number, &at);
 
-    if (seat == NULL)
-        return;
-    struct wend_contact *c = &n->contacts[seat->contact - 1];
-    if (port == 0) { // the port that was asked for is taken, or there are no sockets left
+    if (seat != NULL && port == 0) { // the port asked for is taken, or there are no sockets left
         wend_sockets_close(n, &number, 1);
         seat->numbers[at] = 0;
-        return;
     }
+    if (port == 0)
+        wend_volleys_socket_lost(n, number);
+    if (seat == NULL || port == 0)
+        return;
+    struct wend_contact *c = &n->contacts[seat->contact - 1];
     (void)wend_volley_socket_ready(&seat->volley, (uint16_t)at, port, n->now);
     wend_contact_settle(n, c);
 }
@@ -244,6 +245,33 @@ void wend_volleys_punched(struct wend_node *n, struct wend_contact *c,
     wend_node_drop(n, wend_volley_hit(&seat->volley, &hit, n->now));
 }
 
+// What a server saw of a volley's socket tells of the NAT. Between two answers to one socket lie
+// its openers, which took ports as well.
+static void learn(struct wend_node *n, struct wend_volley_seat *seat,
+                  const struct wend_datagram *in, const struct wend_address *mapped, uint8_t server)
+{
+    const struct wend_volley *v = &seat->volley;
+    struct wend_nat_sample s = {.tries = 1, .inside.port = wend_sockets_get(n, in->socket)->port};
+
+    if (v->state != WEND_VOLLEY_RUNNING || v->act_at == 0 || v->sampled[server] != 0)
+        return;
+    const bool first = seat->asked_at != v->act_at;
+    if (first)
+        seat->group = wend_nat_group(n);
+    seat->asked_at = v->act_at;
+    for (uint16_t i = 0; first && v->socket_count < WEND_NAT_GROUP && i < v->socket_count; i++) {
+        s.socket = seat->group + i;
+        s.to = v->attested;
+        s.sent = v->act_at + 1;
+        wend_nat_learn(n, s);
+    }
+    s.socket = seat->group;
+    s.to = in->remote;
+    s.outside = *mapped;
+    s.sent = v->act_at + 2 * server;
+    wend_nat_learn(n, s);
+}
+
 bool wend_volleys_receive(struct wend_node *n, const struct wend_datagram *in)
 {
     int at;
@@ -266,6 +294,7 @@ bool wend_volleys_receive(struct wend_node *n, const struct wend_datagram *in)
         wend_node_drop(n, WEND_DROP_WRONG_SOURCE);
         return true;
     }
+    learn(n, seat, in, &m.xor_mapped, server);
     (void)wend_volley_sampled(&seat->volley, server, (uint16_t)at, &m.xor_mapped, n->now);
     wend_contact_settle(n, &n->contacts[seat->contact - 1]);
     return true;

@@ -62,7 +62,7 @@ static void begin_run(struct wend_discovery *d, const struct wend_address *local
     d->sockets[0] = (struct wend_discovery_socket){.open = true, .local = *local};
     d->transaction_count = 0;
     d->round_trip = 0;
-    d->server_lied = d->other_lied = false;
+    d->server_lied = d->other_lied = d->heard = false;
     d->from_other_address = d->from_other_port = false;
     d->done_due = d->stale_due = false;
     d->started = now;
@@ -97,8 +97,15 @@ void wend_discovery_forget(struct wend_discovery *d)
     d->transaction_count = 0;
     d->done_due = d->stale_due = false;
     d->samples.count = 0;
+    d->class_serial++;
     memset(&d->model, 0, sizeof d->model);
+    memset(&d->seen, 0, sizeof d->seen);
     d->last_serial = serial > d->last_serial ? serial : d->last_serial;
+}
+
+void wend_discovery_set_seen(struct wend_discovery *d, const struct wend_address *seen)
+{
+    d->seen = *seen;
 }
 
 static void start_asking(struct wend_discovery *d, wend_instant now)
@@ -301,6 +308,7 @@ int wend_discovery_receive(struct wend_discovery *d, uint8_t socket, const struc
         wend_drops_add(&d->drops, WEND_DROP_NO_SESSION);
         return -ESTALE;
     }
+    d->heard |= m.class != WEND_STUN_REQUEST;
     const enum wend_drop drop = wend_discovery_answer(d, t, &m, &in->remote);
     if (wend_drops_add(&d->drops, drop) == WEND_DROP_WRONG_SOURCE)
         return -ESTALE;
@@ -311,14 +319,56 @@ int wend_discovery_receive(struct wend_discovery *d, uint8_t socket, const struc
     return 0;
 }
 
-void wend_discovery_add(struct wend_discovery *d, const struct wend_nat_sample *sample,
+static bool has_other_mapping(const struct wend_discovery *d, const struct wend_nat_sample *sample)
+{
+    for (uint32_t i = 0; i < d->samples.count; i++) {
+        const struct wend_nat_sample *s = &d->samples.at[i];
+        if (s->socket == sample->socket && s->outside.family != WEND_FAMILY_NONE &&
+            !wend_address_equal(&s->outside, &sample->outside))
+            return true;
+    }
+    return false;
+}
+
+static bool is_within(const struct wend_nat_model *m, uint16_t port)
+{
+    return m->high.most == 0 || (m->low.least <= port && port <= m->high.most);
+}
+
+static bool contradicts(const struct wend_discovery *d, const struct wend_nat_sample *sample)
+{
+    const struct wend_nat_model *m = &d->model;
+
+    if (sample->outside.family == WEND_FAMILY_NONE)
+        return false;
+    if (m->public.family == sample->outside.family && m->paired != WEND_NAT_NO &&
+        !wend_address_same_ip(&m->public, &sample->outside))
+        return true;
+    if (m->mapping == WEND_NAT_ENDPOINT_INDEPENDENT && has_other_mapping(d, sample))
+        return true;
+    if (m->mapping == WEND_NAT_NONE && !wend_address_equal(&sample->inside, &sample->outside))
+        return true;
+    return m->allocation == WEND_NAT_BLOCK && !is_within(m, sample->outside.port);
+}
+
+bool wend_discovery_add(struct wend_discovery *d, const struct wend_nat_sample *sample,
                         wend_instant now)
 {
     const struct wend_nat_model before = d->model;
 
     if (before.serial == 0)
-        return;
+        return true;
+    if (contradicts(d, sample))
+        return false;
     wend_nat_samples_add(&d->samples, sample);
     wend_nat_samples_age(&d->samples, now);
     wend_discovery_sharpen(d, &before, now);
+    return true;
+}
+
+void wend_discovery_set_lifetime(struct wend_discovery *d,
+                                 const struct wend_nat_estimate *lifetime_s)
+{
+    if (d->model.serial != 0)
+        d->model.lifetime_s = *lifetime_s;
 }

@@ -15,7 +15,8 @@
 // Result: wend_discovery_model. Each answer proves what it shows; silence proves filtering only
 //         from a server that names an OTHER-ADDRESS. Answers that cannot be (private addresses
 //         seen from public ones, the server's own address, two answers to one question) void
-//         all of that server's; servers that contradict each other leave the classes unknown.
+//         all of that server's; servers that contradict each other leave the classes unknown. That
+//         no UDP comes back is said when nobody answers at all.
 // Fresh:  a model holds for one attachment to one network. When addresses or routes change, call
 //         forget. Its classes are to be measured again after 10 minutes (event STALE) if paths
 //         are wanted then, and whenever a path that the model promised fails; restart keeps the old
@@ -90,9 +91,13 @@ struct wend_discovery {
     struct wend_discovery_socket sockets[WEND_DISCOVERY_SOCKETS];
     uint8_t random[WEND_DISCOVERY_RANDOM_LEN];
     uint32_t run, last_serial;
+    uint32_t class_serial; // another one whenever more than an estimate or the newest port changed
     wend_instant started, asked, added, stale_at;
     wend_duration round_trip; // the longest seen in this run; 0: none
     bool server_lied, other_lied;
+    bool heard;                               // a server answered, whatever that was worth
+    bool contradictory;                       // the servers contradicted each other
+    struct wend_address seen;                 // by somebody we trust; family NONE: nobody
     bool from_other_address, from_other_port; // what reached socket 4
     uint32_t open_due, close_due;             // a bit a socket
     bool done_due, stale_due;
@@ -136,6 +141,11 @@ void wend_discovery_restart(struct wend_discovery *d,
 // The network is another one: samples and model are thrown away, a run is broken off.
 void wend_discovery_forget(struct wend_discovery *d);
 
+// What somebody we trust sees the main socket come from, over UDP: says that UDP comes back, and is
+// the public address where discovery servers tell none. Family NONE: not known (any more). Counts
+// from the next result on.
+void wend_discovery_set_seen(struct wend_discovery *d, const struct wend_address *seen);
+
 // A socket that was asked for is there, or (`local` of family NONE) cannot be had.
 void wend_discovery_opened(struct wend_discovery *d, uint8_t socket,
                            const struct wend_address *local, wend_instant now);
@@ -152,10 +162,27 @@ wend_instant wend_discovery_deadline(const struct wend_discovery *d);
 bool wend_discovery_next_datagram(struct wend_discovery *d, struct wend_discovery_datagram *ret);
 bool wend_discovery_next_event(struct wend_discovery *d, struct wend_discovery_event *ret);
 
-// A mapping seen elsewhere, answered by somebody we trust, sharpens the estimates at any time.
-// Its `socket` is a number of the caller's, 65,536 or more. Nothing is done without a model.
-void wend_discovery_add(struct wend_discovery *d, const struct wend_nat_sample *sample,
+// A mapping seen elsewhere, answered by somebody we trust, sharpens the estimates at any time; so
+// does one of ours that nobody answered (`outside` of family NONE), because it took a port. Its
+// `socket` is a number of the caller's, 65,536 or more. Other users' rate is read between samples
+// whose numbers differ in the last three bits alone: no further mapping of ours came between them.
+// Returns false if it contradicts the model (another public address, another mapping for another
+// destination of a socket, a port outside the block): it is not taken, and a run is due. Nothing is
+// done without a model.
+bool wend_discovery_add(struct wend_discovery *d, const struct wend_nat_sample *sample,
                         wend_instant now);
+
+// What is known of the mapping's lifetime (nat_lifetime.h), into the model. It is no change that
+// gives another serial: no plan depends on it.
+void wend_discovery_set_lifetime(struct wend_discovery *d,
+                                 const struct wend_nat_estimate *lifetime_s);
+
+// Why the newest model does not say how mappings are made: one line, or NULL where it does, and
+// where there is none yet.
+const char *wend_discovery_reason(const struct wend_discovery *d);
+
+// Invariants: its own, and that the model is sound wherever it names a public address.
+void wend_discovery_check(const struct wend_discovery *d);
 
 // The newest model; serial 0: none yet. Valid until the next call, which may change it.
 static inline const struct wend_nat_model *wend_discovery_model(const struct wend_discovery *d)

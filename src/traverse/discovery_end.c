@@ -2,9 +2,11 @@
 // From the answers of a run to samples and to the model.
 #include <string.h>
 
+#include "base/assert.h"
 #include "traverse/discovery_state.h"
 #include "traverse/nat_classify.h"
 #include "traverse/nat_estimate.h"
+#include "traverse/plan.h"
 
 bool wend_discovery_is_trusted(const struct wend_discovery *d,
                                const struct wend_discovery_transaction *t)
@@ -91,18 +93,21 @@ static enum wend_nat_answer hairpin_of(const struct wend_discovery *d,
     return clear && t->tries == WEND_DISCOVERY_TRIES ? WEND_NAT_NO : WEND_NAT_ANSWER_UNKNOWN;
 }
 
-// Did any datagram come back at all? NO is said when no server answers anything.
+// Did any datagram come back at all? What was answered and not believed did, too, but proves
+// nothing more. NO is said when no server answers anything.
 static enum wend_nat_answer udp_of(const struct wend_discovery *d)
 {
     bool asked = false;
 
+    if (d->seen.family != WEND_FAMILY_NONE)
+        return WEND_NAT_YES;
     for (uint8_t i = 0; i < d->transaction_count; i++) {
         const struct wend_discovery_transaction *t = &d->transactions[i];
         if (t->answered || t->refused)
             return WEND_NAT_YES;
         asked |= t->tries == WEND_DISCOVERY_TRIES;
     }
-    return asked ? WEND_NAT_NO : WEND_NAT_ANSWER_UNKNOWN;
+    return asked && !d->heard ? WEND_NAT_NO : WEND_NAT_ANSWER_UNKNOWN;
 }
 
 // Of the main socket's mappings the one that kept the inside port is what others will meet.
@@ -140,20 +145,27 @@ static bool are_equal(const struct wend_nat_estimate *a, const struct wend_nat_e
     return a->least == b->least && a->likely == b->likely && a->most == b->most;
 }
 
-static bool is_same_model(const struct wend_nat_model *a, const struct wend_nat_model *b)
+static bool are_same_classes(const struct wend_nat_model *a, const struct wend_nat_model *b)
 {
     return is_same_nat(a, b) && a->filtering == b->filtering && a->udp == b->udp &&
            a->hairpin == b->hairpin && a->parity == b->parity && a->paired == b->paired &&
-           a->translates == b->translates && are_equal(&a->rate, &b->rate) &&
-           are_equal(&a->low, &b->low) && are_equal(&a->high, &b->high) &&
-           wend_address_equal(&a->public, &b->public) && a->newest_port == b->newest_port &&
+           a->translates == b->translates && wend_address_equal(&a->public, &b->public);
+}
+
+static bool are_same_estimates(const struct wend_nat_model *a, const struct wend_nat_model *b)
+{
+    return are_equal(&a->rate, &b->rate) && are_equal(&a->low, &b->low) &&
+           are_equal(&a->high, &b->high) && a->newest_port == b->newest_port &&
            a->newest_at == b->newest_at;
 }
 
 static void set_serial(struct wend_discovery *d, const struct wend_nat_model *before)
 {
+    const bool same = before->serial != 0 && are_same_classes(&d->model, before);
+
+    d->class_serial += !same;
     d->model.serial = before->serial;
-    if (before->serial != 0 && is_same_model(&d->model, before))
+    if (same && are_same_estimates(&d->model, before))
         return;
     d->last_serial = before->serial > d->last_serial ? before->serial : d->last_serial;
     d->model.serial = ++d->last_serial;
@@ -179,10 +191,12 @@ void wend_discovery_conclude(struct wend_discovery *d, wend_instant now)
     m->hole_s = before.hole_s;
     struct wend_nat_samples run = {0};
     wend_discovery_collect(d, &run);
-    if (!wend_nat_classify(&run, d->asked, m))
-        d->contradictions++;
-    else
+    d->contradictory = !wend_nat_classify(&run, d->asked, m);
+    d->contradictions += d->contradictory;
+    if (!d->contradictory)
         find_public(d, m);
+    if (m->public.family == WEND_FAMILY_NONE)
+        m->public = d->seen;
     m->udp = udp_of(d);
     m->filtering = filtering_of(d, m->translates != WEND_NAT_NO);
     m->hairpin = hairpin_of(d, m);
@@ -192,4 +206,57 @@ void wend_discovery_conclude(struct wend_discovery *d, wend_instant now)
         wend_nat_samples_add(&d->samples, &run.at[i]);
     wend_nat_samples_age(&d->samples, now);
     wend_discovery_sharpen(d, &before, now);
+}
+
+const char *wend_discovery_reason(const struct wend_discovery *d)
+{
+    if (d->model.serial == 0 || d->model.mapping != WEND_NAT_UNKNOWN)
+        return NULL;
+    if (d->server_count == 0)
+        return "there is no discovery server to ask";
+    if (d->contradictory)
+        return "the discovery servers contradict each other";
+    if (d->server_lied || d->other_lied)
+        return "a discovery server told what cannot be true: its answers count for nothing";
+    if (!d->heard)
+        return "no discovery server answers";
+    return "too few of the discovery servers' addresses and ports answer";
+}
+
+static void check_estimate(const struct wend_nat_estimate *e)
+{
+    wend_assert(e->least <= e->likely && e->likely <= e->most);
+}
+
+static void check_model(const struct wend_nat_model *m)
+{
+    const bool counts = m->allocation == WEND_NAT_SEQUENTIAL || m->fallback == WEND_NAT_SEQUENTIAL;
+
+    check_estimate(&m->rate);
+    check_estimate(&m->low);
+    check_estimate(&m->high);
+    check_estimate(&m->lifetime_s);
+    wend_assert((m->delta != 0) == counts);
+    wend_assert(m->udp != WEND_NAT_NO || m->mapping == WEND_NAT_UNKNOWN);
+    if (m->public.family == WEND_FAMILY_NONE)
+        wend_assert(m->translates != WEND_NAT_NO);
+    else
+        wend_assert(wend_plan_is_sound(m));
+}
+
+void wend_discovery_check(const struct wend_discovery *d)
+{
+    wend_assert(d->server_count <= WEND_DISCOVERY_SERVERS_MAX);
+    wend_assert(d->transaction_count <= WEND_DISCOVERY_TRANSACTIONS);
+    for (uint8_t i = 0; i < d->transaction_count; i++) {
+        const struct wend_discovery_transaction *t = &d->transactions[i];
+        wend_assert(t->tries <= WEND_DISCOVERY_TRIES && t->socket < WEND_DISCOVERY_SOCKETS);
+        wend_assert(!t->answered || t->tries > 0);
+    }
+    wend_assert(d->samples.count <= WEND_NAT_SAMPLES_MAX);
+    for (uint32_t i = 1; i < d->samples.count; i++)
+        wend_assert(d->samples.at[i - 1].sent <= d->samples.at[i].sent);
+    wend_assert(d->model.serial <= d->last_serial);
+    if (d->model.serial != 0)
+        check_model(&d->model);
 }

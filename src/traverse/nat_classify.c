@@ -146,6 +146,8 @@ static enum wend_nat_allocation kind_of(const struct wend_nat_births *b,
 
     if (q.delta == 0 && wend_nat_sequence_of(b, WEND_NAT_ODDS_LIKELY).delta != 0)
         return WEND_NAT_ALLOCATION_UNKNOWN;
+    if (q.delta != 0 && !wend_nat_sequence_holds(&q, b))
+        return WEND_NAT_ALLOCATION_UNKNOWN;
     if (q.delta == 0)
         return drawn_kind(mappings, preserves, answered_count(b));
     m->delta = q.delta;

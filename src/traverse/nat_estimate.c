@@ -65,7 +65,7 @@ static double cube(double value)
 
 static uint32_t hundredths(double value)
 {
-    return value * 100 >= UINT32_MAX ? UINT32_MAX : (uint32_t)(value * 100);
+    return value * 100 >= WEND_NAT_RATE_MAX ? WEND_NAT_RATE_MAX : (uint32_t)(value * 100);
 }
 
 struct wend_nat_estimate wend_nat_rate(uint32_t count, wend_duration time)
@@ -96,6 +96,12 @@ static bool draws(const struct wend_nat_model *m)
            m->fallback == WEND_NAT_BLOCK || m->fallback == WEND_NAT_RANDOM;
 }
 
+// What others may have taken of a counter, at most; beyond that it is not the counter that is seen.
+static bool is_plausible(uint32_t steps, wend_duration time)
+{
+    return steps <= WEND_NAT_BURST_MAX + (uint64_t)time * (WEND_NAT_RATE_MAX / 100) / WEND_S(1);
+}
+
 // What the counter went on by between two mappings of ours is what others took.
 static void estimate_rate(const struct wend_nat_births *b, struct wend_nat_model *m)
 {
@@ -114,9 +120,13 @@ static void estimate_rate(const struct wend_nat_births *b, struct wend_nat_model
             continue;
         const uint32_t steps =
             last != NULL ? wend_nat_sequence_steps(&q, last->outside, one->outside) : 0;
-        if (steps != 0 && last->sure && one->sure && one->sent - last->sent <= WEND_NAT_PAIR_TIME) {
+        const wend_duration apart = last != NULL ? one->sent - last->sent : 0;
+        if (steps != 0 && last->socket / WEND_NAT_GROUP == one->socket / WEND_NAT_GROUP &&
+            last->sure && one->sure && apart <= WEND_NAT_PAIR_TIME) {
+            if (!is_plausible(steps, apart))
+                continue; // displaced, or a counter that began anew
             others += steps > own ? steps - own : 0;
-            time += one->sent - last->sent;
+            time += apart;
         }
         last = one;
         own = 0;

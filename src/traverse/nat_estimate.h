@@ -8,6 +8,7 @@
 #include "traverse/nat_samples.h"
 
 #define WEND_NAT_PAIR_TIME WEND_S(2)   // a counter may have gone round in more
+#define WEND_NAT_BURST_MAX 64          // mappings of others that may come at once
 #define WEND_NAT_RATE_AGE  WEND_S(300) // how long what other users did says what they will do
 
 // Fills rate, low and high of a model whose classes are known (nat_classify.h) from all samples

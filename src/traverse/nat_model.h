@@ -15,6 +15,8 @@
 #include "base/address.h"
 #include "base/time.h"
 
+#define WEND_NAT_RATE_MAX 1000000 // hundredths a second; no carrier's user sees more
+
 // Mapping behaviour (RFC 4787 section 4.1) and filtering behaviour (section 5).
 enum wend_nat_dependence {
     WEND_NAT_UNKNOWN = 0,
@@ -42,7 +44,7 @@ struct wend_nat_estimate {
 };
 
 struct wend_nat_model {
-    uint32_t serial; // 0: no model; another one after each change
+    uint32_t serial; // 0: no model; another one after each change but of lifetimes
     enum wend_nat_dependence mapping, filtering;
     enum wend_nat_allocation allocation;
     enum wend_nat_allocation fallback; // of the two preserving kinds, where the port is taken

@@ -22,8 +22,11 @@
 #define WEND_NAT_SAMPLES_MAX 48
 #define WEND_NAT_SAMPLE_AGE  WEND_S(3600)
 
+#define WEND_NAT_GROUP 8 // numbers of sockets that were used together
+
 struct wend_nat_sample {
-    uint32_t socket; // one number a socket, never given to another while its samples are kept
+    uint32_t socket; // one number a socket, never given to another while its samples are kept; of
+                     // one group where no other mapping of ours came between the samples
     bool old;        // its mappings may be older than the sample, as those of the main socket
     uint8_t tries;   // datagrams sent until the answer; above 1 it is unsure which one counted
     struct wend_address inside; // of the socket

@@ -6,6 +6,7 @@
 #define WEIGHED_MAX 16
 #define DELTA_MAX   32767
 #define SWAPPED_MAX 16
+#define TIGHT_MAX   64 // counts in which others take part between two datagrams back to back
 
 struct step {
     uint16_t from, to;
@@ -167,4 +168,40 @@ struct wend_nat_sequence wend_nat_sequence_of(const struct wend_nat_births *b, d
         try_deltas(&r, true, &f);
     }
     return f.sequence;
+}
+
+static bool follows(const struct wend_nat_sequence *s, const struct wend_nat_birth *last,
+                    const struct wend_nat_birth *one)
+{
+    const uint32_t steps = wend_nat_sequence_steps(s, last->outside, one->outside);
+
+    return steps != 0 && steps <= TIGHT_MAX;
+}
+
+bool wend_nat_sequence_holds(const struct wend_nat_sequence *s, const struct wend_nat_births *b)
+{
+    const struct wend_nat_birth *last = NULL; // in the sequence
+    const struct wend_nat_birth *odd = NULL;  // not in it, since then
+    uint32_t odd_count = 0;
+    bool later = false;     // a mapping that is not its socket's first stands in it,
+    bool odd_later = false; // does not
+
+    for (uint32_t i = 0; i < b->count; i++) {
+        const struct wend_nat_birth *one = &b->at[i];
+        if (one->outside == 0 || !one->sure)
+            continue;
+        const bool tight = last != NULL && one->sent - last->sent <= WEND_NAT_BACK_TO_BACK;
+        const bool anew = odd != NULL && follows(s, odd, one);
+        if (tight && !anew && !follows(s, last, one)) {
+            odd_count++;
+            odd_later |= !one->first;
+            odd = one;
+            continue;
+        }
+        odd_count -= anew;
+        later |= tight && !one->first;
+        last = one;
+        odd = NULL;
+    }
+    return odd_count == 0 || (odd_count == 1 && (later || !odd_later));
 }

@@ -27,6 +27,11 @@ struct wend_nat_sequence {
 // `odds` times as probable as that they were drawn.
 struct wend_nat_sequence wend_nat_sequence_of(const struct wend_nat_births *b, double odds);
 
+// Whether what was asked for back to back stands in it: all but one, which may be a port that was
+// taken; the counter may begin anew. Else perhaps only sockets' first mappings are counted, as by a
+// counting NAT within one that keeps ports for these alone.
+bool wend_nat_sequence_holds(const struct wend_nat_sequence *s, const struct wend_nat_births *b);
+
 // How many deltas the counter went from one port to the other; 0: it did not come that way, or
 // began anew in between.
 uint32_t wend_nat_sequence_steps(const struct wend_nat_sequence *s, uint16_t from, uint16_t to);

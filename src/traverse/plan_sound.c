@@ -2,8 +2,6 @@
 // What a model must not say, and the questions that the planner asks of it.
 #include "traverse/plan_state.h"
 
-#define RATE_MAX 1000000 // hundredths a second
-
 static bool is_estimate(const struct wend_nat_estimate *e, uint32_t most)
 {
     return e->least <= e->likely && e->likely <= e->most && e->most <= most;
@@ -33,7 +31,7 @@ bool wend_plan_is_sound(const struct wend_nat_model *m)
 
     if (m->serial == 0)
         return true;
-    if (!are_enums_sound(m) || !are_bounds_sound(m) || !is_estimate(&m->rate, RATE_MAX))
+    if (!are_enums_sound(m) || !are_bounds_sound(m) || !is_estimate(&m->rate, WEND_NAT_RATE_MAX))
         return false;
     if (m->allocation == WEND_NAT_BLOCK && m->high.most == 0)
         return false;

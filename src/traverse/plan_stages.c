@@ -70,12 +70,16 @@ void plan_simultaneous(struct wend_plan *p, const struct plan_pair *x)
 {
     struct wend_plan_stage *s = add(p, WEND_METHOD_SIMULTANEOUS, 1, WEND_MS(200));
     const bool spare = plan_may_be_stolen(&x->m[0]) && plan_may_be_stolen(&x->m[1]);
+    const bool fragile = plan_may_be_stolen(&x->m[x->caller]);
 
-    s->together = true;
+    s->together = !fragile;
     for (int i = 0; i < 2; i++) {
         s->parts[i] = part(WEND_ROLE_PROBE, spare ? 1 : 0, KNOCKS);
         s->parts[i].spare = spare;
     }
+    s->parts[1 - x->caller].low_ttl = fragile;
+    if (fragile)
+        say(p, "both ports are known: the called side opens before the other speaks");
     say(p, "both ports are known: both sides open at the same instant");
 }
 
@@ -103,14 +107,17 @@ void plan_guess(struct wend_plan *p, const struct plan_pair *x, int fresh, bool 
 }
 
 // `finder` finds out its next port; the other one has a port that `finder` opens towards, or whose
-// address is enough.
+// address is enough. An opener that dies behind our first NAT opens none behind that: a second one,
+// from a socket of its own, goes all the way.
 static struct wend_plan_stage *write_bracket(struct wend_plan *p, const struct plan_pair *x,
                                              int finder)
 {
     struct wend_plan_stage *s = add(p, WEND_METHOD_BRACKET, BRACKET_ROUNDS, WEND_MS(250));
 
-    s->parts[finder] = part(WEND_ROLE_BRACKET, 1, WEND_PLAN_TRIES_MAX);
-    s->parts[finder].low_ttl = plan_may_be_stolen(&x->m[1 - finder]);
+    const bool low_ttl = plan_may_be_stolen(&x->m[1 - finder]);
+
+    s->parts[finder] = part(WEND_ROLE_BRACKET, low_ttl ? 2 : 1, WEND_PLAN_TRIES_MAX);
+    s->parts[finder].low_ttl = low_ttl;
     s->parts[1 - finder] = part(WEND_ROLE_FOLLOW, 0, WEND_PLAN_TRIES_MAX);
     say(p, "one side's ports come in sequence: two servers bracket the port between them");
     return s;

@@ -88,7 +88,7 @@ void volley_enter(struct wend_volley *v, uint8_t stage, uint8_t round, wend_inst
 {
     v->stage = stage;
     v->round = round;
-    v->acted = v->has_go = false;
+    v->acted = v->opened = v->opened_spare = v->has_go = false;
     v->begun = now;
     v->begin_at = v->act_at = v->again_at = v->wait_until = 0;
     v->round_end = now + volley_stage(v)->length + 3 * v->rtt;

@@ -146,7 +146,7 @@ struct wend_volley {
     struct wend_volley_limits *limits;
 
     uint8_t stage, round;
-    bool acted, has_go;
+    bool acted, opened, opened_spare, has_go;
     bool parked;
     bool heard_peer; // a message of this volley
     wend_instant begun, begin_at, round_end, act_at, again_at, wait_until;

@@ -79,12 +79,15 @@ bool wend_volley_next_datagram(struct wend_volley *v, struct wend_volley_datagra
     return true;
 }
 
+// Of several fresh sockets only the first one's is not to reach the peer's NAT.
 void volley_open_towards(struct wend_volley *v, uint16_t socket, uint16_t port)
 {
+    const bool near = volley_part(v)->low_ttl && (socket == 0 || socket == v->socket_first);
+
     volley_queue(v, &(struct wend_volley_datagram){
                         .kind = WEND_VOLLEY_OPENER,
                         .socket = socket,
-                        .ttl = volley_part(v)->low_ttl ? v->ttl : 0,
+                        .ttl = near ? v->ttl : 0,
                         .remote = volley_target(v, false, port),
                         .token = volley_token(v, false, socket, port),
                         .echo = v->plan.serial,

@@ -62,12 +62,23 @@ static struct wend_volley_heard *find_heard(struct wend_volley *v,
     return room;
 }
 
-// Whether one side speaks, from one socket, to the other's port that serves everybody.
-static bool is_one_sided(const struct wend_volley *v)
+// Whether one side speaks first, from one socket, to the port of side `to` that serves everybody.
+static bool is_one_sided(const struct wend_volley *v, uint8_t to)
 {
-    const enum wend_plan_method method = volley_stage(v)->method;
-
-    return method == WEND_METHOD_DIRECT || method == WEND_METHOD_REVERSAL;
+    switch (volley_stage(v)->method) {
+    case WEND_METHOD_DIRECT:
+    case WEND_METHOD_REVERSAL: return true;
+    case WEND_METHOD_SIMULTANEOUS: return volley_stage(v)->parts[to].low_ttl;
+    case WEND_METHOD_NONE:
+    case WEND_METHOD_SAME_NAT:
+    case WEND_METHOD_GUESS:
+    case WEND_METHOD_BRACKET:
+    case WEND_METHOD_SCAN:
+    case WEND_METHOD_SPREAD:
+    case WEND_METHOD_WINDOW:
+    case WEND_METHOD_REPORTED: break;
+    }
+    return false;
 }
 
 // A mapped port serves for answers alone: who speaks first speaks from another one.
@@ -97,8 +108,8 @@ static bool is_answer(const struct wend_volley *v, const struct wend_volley_hit 
 {
     if (hit->echo != v->plan.serial)
         return false;
-    return is_opened_way(v, hit) ||
-           (is_one_sided(v) && hit->socket == 0 && has_one_port(&v->own, volley_part(v)));
+    return is_opened_way(v, hit) || (is_one_sided(v, v->plan.own) && hit->socket == 0 &&
+                                     has_one_port(&v->own, volley_part(v)));
 }
 
 static void take_at_once(struct wend_volley *v, const struct wend_volley_hit *hit, wend_instant now)
@@ -170,10 +181,11 @@ static bool has_answered(const struct wend_volley *v, uint16_t socket,
 // What the peer answers so has been taken by it at once (is_answer there).
 static bool is_taken_already(const struct wend_volley *v, const struct wend_volley_hit *hit)
 {
-    const struct wend_plan_part *part = &volley_stage(v)->parts[1 - v->plan.own];
+    const uint8_t other = 1 - v->plan.own;
+    const struct wend_plan_part *part = &volley_stage(v)->parts[other];
 
     return hit->kind == WEND_VOLLEY_ANSWER &&
-           (has_opened(part) || (is_one_sided(v) && has_one_port(&v->peer, part)));
+           (has_opened(part) || (is_one_sided(v, other) && has_one_port(&v->peer, part)));
 }
 
 // Over both ways: whichever comes first ends it.

@@ -45,8 +45,7 @@ static void run_list(struct wend_volley *v, uint16_t socket, uint16_t base, uint
         .len = len,
         .count = part->count > len ? part->count : len,
         .pace = len <= LIST_WIDE ? WEND_MS(1) : WEND_PLAN_PROBE_PACE,
-        // Both speak at once: what the peer's sent comes after half a round trip.
-        .gap = part->spare ? v->rtt * 3 / 4 : volley_patience(v),
+        .gap = volley_patience(v),
         .next_at = at,
     };
 }
@@ -69,6 +68,19 @@ static void run_offered(struct wend_volley *v, uint16_t socket, wend_instant now
 
 // --- roles ---
 
+// The called side's NAT is open before the caller's first packet gets there.
+static void open_before(struct wend_volley *v, uint16_t port)
+{
+    if (!v->opened) {
+        v->opened = true;
+        volley_open_towards(v, 0, port);
+    }
+    if (!v->opened_spare && v->offer.made && v->peer_offer.made) {
+        v->opened_spare = true;
+        volley_open_towards(v, v->socket_first, v->peer_offer.first);
+    }
+}
+
 static void work_probe(struct wend_volley *v, wend_instant now)
 {
     const struct wend_plan_part *part = volley_part(v);
@@ -76,7 +88,10 @@ static void work_probe(struct wend_volley *v, wend_instant now)
 
     if (part->spare && !v->offer.made && is_ready(v))
         make_offer(v, v->ports[v->socket_first], v->ports[v->socket_first], now);
-    if (v->acted || (part->inside && v->inside.family == WEND_FAMILY_NONE) || port == 0)
+    if (part->low_ttl)
+        open_before(v, port);
+    if (v->acted || (part->low_ttl && !v->heard_peer) ||
+        (part->inside && v->inside.family == WEND_FAMILY_NONE) || port == 0)
         return;
     if (!volley_stage(v)->together || v->has_go)
         run_list(v, 0, port, 1, volley_stage(v)->together ? v->begin_at : now);
@@ -151,8 +166,9 @@ static void work_bracket(struct wend_volley *v, wend_instant now)
         v->acted = true;
         v->act_at = now;
         ask_server(v, 0);
-        volley_open_towards(v, own_socket(v),
-                            part->waits ? v->peer_offer.first : volley_peer_port(v));
+        for (uint16_t i = 0; i < v->socket_count; i++)
+            volley_open_towards(v, (uint16_t)(v->socket_first + i),
+                                part->waits ? v->peer_offer.first : volley_peer_port(v));
         ask_server(v, 1);
     }
     const bool one = v->sampled[0] != 0 || v->sampled[1] != 0;
@@ -303,9 +319,6 @@ static void say_go(struct wend_volley *v, wend_instant now)
     const bool scans = volley_part(v)->role == WEND_ROLE_SCAN;
 
     if (!volley_stage(v)->together || !volley_is_called(v) || v->has_go)
-        return;
-    // Where our first packet could steal the peer's mapping, the peer has to be there.
-    if (volley_part(v)->spare && !v->heard_peer)
         return;
     if (scans && !(v->offer.made && v->peer_offer.made && is_fresh(v, now)))
         return;

@@ -460,6 +460,33 @@ def pcp():
     }
 
 
+def discovery():
+    """Verbs of discovery: verb and detail, then what the verb takes. The first byte, too, says how
+    many servers there are."""
+    def answers(how, *more):
+        return b"".join(bytes([3, i, how | 16]) + b"".join(more) for i in range(9))
+
+    counted = b"\x04\x05" + answers(0)
+    later = b"".join(bytes([3, i, 16]) for i in range(9, 12))
+    wait = b"\x05\0" * 24
+    return {
+        "silence": b"\x04\x01" + wait,
+        "counted": counted + later + wait,
+        "preserved": b"\x04\x05" + answers(1) + wait,
+        "few": b"\x04\x05" + b"".join(bytes([3, i, 18, 17 * i]) for i in range(12)) + wait,
+        "private": b"\x04\x05" + answers(3, bytes.fromhex("0a0000071f90")) + wait,
+        "twice": counted + answers(0) + wait,
+        "elsewhere": b"\x04\x05" + answers(4) + answers(12) + wait,
+        "errors": b"\x04\x05" + answers(32) + wait,
+        "anew": counted + b"\x06\x02" + counted[2:] + b"\x07\0\x06\x03" + wait,
+        "seen": b"\x08\x01" + wait + b"\x06\x02" + wait,
+        "learnt": counted + wait + b"".join(
+            bytes([9, 32 + i, 0x75, i, 0, 0, 4, 40 + i]) for i in range(16)),
+        "no_sockets": b"\x0a\0\x06\x09" + wait,
+        "raw": b"\x0b\x14" + stun_message(0x0101)[:20] + wait,
+    }
+
+
 def mapping():
     """Verbs of the mapping machine: verb and detail, then what the verb takes."""
     def answer(result=0, lifetime=3600, epoch=9, ip=0xCB007109, port=4242):
@@ -488,8 +515,8 @@ def main():
     if sys.argv[1:] and not check:
         sys.exit("usage: make-corpus.py [--check]")
     wrong = []
-    for target in (canary, control, demux, endpoints, frame, host, mapping, nat_model, node,
-                   offload, pcp, record, resolver, session, stun, text, volley):
+    for target in (canary, control, demux, discovery, endpoints, frame, host, mapping, nat_model,
+                   node, offload, pcp, record, resolver, session, stun, text, volley):
         folder = HERE / "corpus" / target.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, seed in target().items():

@@ -312,6 +312,35 @@ static void a_parked_fan_has_nothing_due(void **state)
     }
 }
 
+// Linux gives the place of a mapping to a packet that comes before it: the called side, which has
+// the models first, opens its own NAT and sends nothing that gets further.
+static void nothing_comes_early_to_linux(void **state)
+{
+    struct wend_volley_datagram d = {0};
+    struct wend_address to = {0};
+
+    (void)state;
+    own = model_of(1, WEND_NAT_ENDPOINT_INDEPENDENT, WEND_NAT_ADDRESS_AND_PORT_DEPENDENT);
+    peer = model_of(2, WEND_NAT_ENDPOINT_INDEPENDENT, WEND_NAT_ADDRESS_AND_PORT_DEPENDENT);
+    own.allocation = peer.allocation = WEND_NAT_PRESERVING;
+    start(false, false);
+    assert_int_equal(plan.stages[0].method, WEND_METHOD_SIMULTANEOUS);
+    assert_true(wend_volley_next_datagram(&volley, &d));
+    assert_int_equal(d.kind, WEND_VOLLEY_OPENER);
+    assert_int_equal(d.ttl, 2);
+    for (wend_instant at = T0; at < T0 + WEND_MS(300); at += WEND_MS(10)) {
+        wend_volley_expire(&volley, at);
+        assert_false(wend_volley_next_datagram(&volley, &d));
+    }
+    const struct wend_volley_hit h = hit_of(WEND_VOLLEY_PROBE, plan.serial);
+    assert_int_equal(wend_volley_hit(&volley, &h, T0 + WEND_MS(300)), WEND_DROP_NONE);
+    assert_true(is_won(&to));
+    wend_volley_close(&volley);
+    start(true, false); // the caller knows that the way in is open
+    assert_int_equal(drain(WEND_VOLLEY_PROBE, &d), 1);
+    assert_int_equal(d.ttl, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +353,7 @@ int main(void)
         cmocka_unit_test_setup(a_fresh_sockets_answer_is_not_confirmed, begin),
         cmocka_unit_test_setup(a_parked_one_waits_for_the_peer, begin),
         cmocka_unit_test_setup(a_parked_fan_has_nothing_due, begin),
+        cmocka_unit_test_setup(nothing_comes_early_to_linux, begin),
         cmocka_unit_test_setup(of_two_open_sides_the_called_one_speaks, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
