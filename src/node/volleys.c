@@ -348,6 +348,14 @@ void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct w
         begin(n, c, &peer, &(struct wend_plan_input){.calling = false, .call = call}, parked);
 }
 
+void wend_volleys_answered_again(struct wend_node *n, struct wend_contact *c)
+{
+    struct wend_volley_seat *seat = wend_volleys_seat(n, c);
+
+    if (seat != NULL)
+        wend_volley_await(&seat->volley, n->now);
+}
+
 void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
                            uint32_t call)
 {
