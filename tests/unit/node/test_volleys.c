@@ -264,6 +264,42 @@ static void test_no_address_is_left(void **state)
     assert_true(was_said(open, "volley=over"));
 }
 
+static size_t mute;
+
+static wend_duration unheard(size_t from, size_t to, const struct wend_datagram *d)
+{
+    (void)to;
+    (void)d;
+    return from == mute ? -1 : TO_PEER;
+}
+
+// It hears the peer straight, and takes that for a way; but nothing of its own gets out. No packet
+// is lost by that, and it is tried ever more seldom.
+static void test_a_way_that_leads_in_alone(void **state)
+{
+    uint32_t number = 10;
+
+    (void)state;
+    for (mute = 0; mute < 2; mute++) {
+        world.fate = unheard;
+        world.unchecked = true;
+        benches[mute].nat.lets_all = true;
+        all_up();
+        know(0);
+        know(1);
+        say(0, 1, 1);
+        number = 10;
+        talk(0, 1, WEND_S(100), WEND_MS(100), &number);
+        run(WEND_S(1));
+        assert_int_equal(way(mute, 1 - mute), WEND_PATH_RELAY);
+        assert_in_range(times_said(mute, "volley=begun"), 1, 8);
+        for (uint32_t i = 10; i < number; i++)
+            assert_int_equal(world.hosts[i % 2 == 0 ? 1 : 0].plane.got[i], 1);
+        volleying_close(state);
+        volleying_open(state);
+    }
+}
+
 // --- sockets ---
 
 static void test_the_winning_socket_is_the_path(void **state)
@@ -430,6 +466,7 @@ int main(void)
         WITH(test_the_network_changes),
         WITH(test_the_nat_moves),
         WITH(test_no_address_is_left),
+        WITH(test_a_way_that_leads_in_alone),
         WITH(test_the_winning_socket_is_the_path),
         WITH(test_the_second_win_replaces_the_first),
         WITH(test_sockets_that_cannot_be_opened),
