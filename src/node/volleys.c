@@ -15,7 +15,9 @@
 #define AGAIN_MAX    WEND_S(300)
 #define PLACE_AGAIN  WEND_S(1)  // how often a place is looked for while all are taken
 #define LASTED       WEND_S(30) // a path that is lost sooner was hardly one
-#define UNJOINED_MAX 4          // calls for its sake that the peer did not join
+#define FRESH_MAX    WEND_S(2)
+#define FRESH_AGAIN  WEND_MS(20)
+#define UNJOINED_MAX 4 // calls for its sake that the peer did not join
 
 struct wend_volley_seat *wend_volleys_seat(struct wend_node *n, const struct wend_contact *c)
 {
@@ -404,6 +406,15 @@ static bool is_due(const struct wend_node *n, const struct wend_contact *c)
            wend_contact_is_wanted(n, c) && wend_paths_direct(&c->paths) == NULL;
 }
 
+// Keys that the peer may not have been shown yet: another handshake, which overtakes what is sealed
+// with them, would take them away from it.
+static bool has_fresh_keys(const struct wend_node *n, struct wend_contact *c)
+{
+    const struct wend_contact_pair *pair = wend_contact_pair(c, c->sending);
+
+    return pair != NULL && !pair->heard && n->now - c->began < FRESH_MAX;
+}
+
 void wend_volleys_mind(struct wend_node *n, struct wend_contact *c)
 {
     const bool none = c->volley == 0 && wend_paths_direct(&c->paths) == NULL;
@@ -420,8 +431,8 @@ void wend_volleys_mind(struct wend_node *n, struct wend_contact *c)
     }
     if (!is_due(n, c) || c->volley_at > n->now)
         return;
-    if (find_free(n) == NULL) {
-        c->volley_at = n->now + PLACE_AGAIN;
+    if (find_free(n) == NULL || has_fresh_keys(n, c)) {
+        c->volley_at = n->now + (find_free(n) == NULL ? PLACE_AGAIN : FRESH_AGAIN);
         return;
     }
     c->volley_due = false;
