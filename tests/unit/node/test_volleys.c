@@ -94,6 +94,24 @@ static void test_handshakes_cross(void **state)
     }
 }
 
+// Another handshake would take them from the peer before it has them.
+static void test_keys_are_fresh(void **state)
+{
+    (void)state;
+    world.direct_cut = true;
+    all_up();
+    know(1);
+    say(0, 1, 1);
+    for (int i = 0; i < 300 && contact(0, 1)->sending == 0; i++)
+        run(WEND_MS(1));
+    wend_contact_pair(contact(0, 1), contact(0, 1)->sending)->heard = false;
+    know(0);
+    assert_true(contact(0, 1)->volley_due);
+    assert_int_equal(contact(0, 1)->starting, 0);
+    run(WEND_S(1)); // the peer has shown by then that it has them
+    assert_true(was_said(0, "volley=begun"));
+}
+
 // All places are taken: the relay carries, and the volley comes when there is a place again.
 static void test_all_places_taken(void **state)
 {
@@ -458,6 +476,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH(test_both_known),
         WITH(test_handshakes_cross),
+        WITH(test_keys_are_fresh),
         WITH(test_all_places_taken),
         WITH(test_a_plain_path_is_lost),
         WITH(test_a_refusal_stops_both),
