@@ -116,7 +116,6 @@ static void follow_starting(struct wend_node *n, struct wend_contact *c)
         wend_contact_forget_index(n, c, c->starting);
     c->starting = 0;
     wend_early_doubt(c);
-    wend_volleys_crossed(n, c);
 }
 
 void wend_contact_take_events(struct wend_node *n, struct wend_contact *c)

@@ -273,15 +273,6 @@ void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct w
         c->volley_at = WEND_NEVER;
 }
 
-void wend_volleys_crossed(struct wend_node *n, struct wend_contact *c)
-{
-    if (c->model_told == 0 || wend_session_yields(&c->session))
-        return;
-    c->model_told = 0;
-    c->volley_at = n->now;
-    c->volley_due = true;
-}
-
 // --- contacts ---
 
 void wend_volleys_attested(struct wend_contact *c, const struct wend_address *seen)

@@ -62,9 +62,6 @@ void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct w
 // A type 6 has come to our type 5.
 void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
                            uint32_t call);
-// A type 5 of ours with our model ends unanswered, because the peer's crossed it and came through:
-// it is told anew at once.
-void wend_volleys_crossed(struct wend_node *n, struct wend_contact *c);
 
 // --- contacts ---
 
