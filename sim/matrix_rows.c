@@ -63,7 +63,7 @@ static struct sim_place mapped(struct sim_draw *d)
 {
     struct sim_place p = symmetric(d, ANY, ANY);
 
-    p.box.gateway = sim_draw_chance(d, 500) ? WEND_SIM_GATEWAY_PCP : WEND_SIM_GATEWAY_NATPMP;
+    p.box.gateway = (enum wend_sim_gateway)(1 + sim_draw_below(d, WEND_SIM_GATEWAY_KINDS - 1));
     return p;
 }
 

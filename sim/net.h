@@ -153,6 +153,22 @@ void wend_sim_net_set_interface_link(struct wend_sim_net *n, uint32_t interface,
 // Changes the box's behaviour; what is mapped stays. Its kind and the size of its pool do too.
 void wend_sim_net_set_box(struct wend_sim_net *n, uint32_t site, const struct wend_sim_box *box);
 
+// --- gateways of kind IGD ---
+
+// A host asks the gateway of its site to map a UDP port; its answer is here at once, what is
+// between is the caller's to imitate.
+struct wend_sim_port_ask {
+    uint32_t site;
+    struct wend_address inside; // and port
+    uint16_t wished;            // outside; taken: another one is granted
+    uint32_t lifetime_s;        // 0: deletes
+};
+
+// Returns 0 and the outside address and port; -EHOSTUNREACH no gateway of that kind answers there;
+//   -EACCES refused; -ENOSPC no room; -EBADMSG the answer means nothing
+int wend_sim_net_map_port(struct wend_sim_net *n, const struct wend_sim_port_ask *ask,
+                          wend_instant now, struct wend_address *ret);
+
 // --- what a NAT is, for who has to compare ---
 
 // First and last port that an inside address can get from a box that allocates at random: of its

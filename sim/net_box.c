@@ -112,7 +112,8 @@ static struct mapping *find(struct wend_sim_net *n, const struct mapping_key *ke
 static struct mapping *find_granted(struct wend_sim_net *n, uint32_t site, const struct cell *c)
 {
     const struct mapping_key key = {site, proto_of(c), c->from, {0}};
-    if (n->sites[site].box.gateway == WEND_SIM_GATEWAY_NONE)
+    if (n->sites[site].box.gateway == WEND_SIM_GATEWAY_NONE ||
+        n->sites[site].box.gateway_harm == WEND_SIM_GATEWAY_FORGETS)
         return NULL;
     struct mapping *m = wend_sim_mapping_find(n, &key);
     return m != NULL && m->granted > n->now ? m : NULL;

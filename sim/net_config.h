@@ -50,6 +50,8 @@ enum wend_sim_gateway {
     WEND_SIM_GATEWAY_NONE = 0, // nothing: nobody answers
     WEND_SIM_GATEWAY_PCP,      // RFC 6887, and nothing else
     WEND_SIM_GATEWAY_NATPMP,   // RFC 6886; PCP is told which version it speaks
+    WEND_SIM_GATEWAY_IGD,      // UPnP IGD: asked by wend_sim_net_map_port, silent at port 5351
+    WEND_SIM_GATEWAY_KINDS,
 };
 
 // What is wrong with its answers.
@@ -61,6 +63,8 @@ enum wend_sim_gateway_harm {
     WEND_SIM_GATEWAY_NOWHERE,     // grants 0.0.0.0 and port 0
     WEND_SIM_GATEWAY_CONFUSED,    // answers something that was not asked: nonce, port, opcode
     WEND_SIM_GATEWAY_GARBLED,     // random bytes, of random length
+    WEND_SIM_GATEWAY_ELSEWHERE,   // answers from another address than was asked
+    WEND_SIM_GATEWAY_FORGETS,     // grants what was asked, and maps nothing; drops what it mapped
     WEND_SIM_GATEWAY_HARMS,
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A NAT's gateway: hosts inside ask it to let everybody reach a port of theirs, by PCP (RFC 6887)
-// or NAT-PMP (RFC 6886), at port 5351 of its address in their site.
+// or NAT-PMP (RFC 6886), at port 5351 of its address in their site, or by a call that stands for
+// UPnP.
 //
 // What is granted is a mapping like any other one, marked as such. Where mappings depend on the
 // peer it stands beside those that traffic makes, as RFC 6887 section 16.1 has it: "On arrival of a
@@ -102,9 +103,26 @@ static enum verdict verdict_of_harm(const struct wend_sim_box *b)
     case WEND_SIM_GATEWAY_NOWHERE:
     case WEND_SIM_GATEWAY_CONFUSED:
     case WEND_SIM_GATEWAY_GARBLED:
+    case WEND_SIM_GATEWAY_ELSEWHERE:
+    case WEND_SIM_GATEWAY_FORGETS:
     case WEND_SIM_GATEWAY_HARMS: break;
     }
     return GRANTED;
+}
+
+// What becomes of a request that is in order; `ret_outside` bears the wished port.
+static enum verdict serve(struct wend_sim_net *n, const struct ask *a,
+                          struct wend_address *ret_outside)
+{
+    const struct site *s = &n->sites[a->site];
+
+    if (s->box.gateway_harm == WEND_SIM_GATEWAY_SOUND)
+        return decide(n, a, ret_outside);
+    if (s->box.gateway_harm == WEND_SIM_GATEWAY_FORGETS) {
+        *ret_outside = wend_sim_box_public(s, 0);
+        ret_outside->port = a->wished;
+    }
+    return verdict_of_harm(&s->box);
 }
 
 // --- PCP ---
@@ -141,8 +159,7 @@ static void map_by_pcp(struct wend_sim_net *n, uint32_t site, const struct cell 
         q->result = WEND_PCP_UNSUPP_PROTOCOL;
         return;
     }
-    const enum verdict v = b->gateway_harm == WEND_SIM_GATEWAY_SOUND ? decide(n, &a, &q->external)
-                                                                     : verdict_of_harm(b);
+    const enum verdict v = serve(n, &a, &q->external);
     q->result = (uint8_t)results[v];
     q->lifetime_s = v == GRANTED ? a.lifetime_s : ERROR_LIFETIME_S;
     spoil_pcp(b, q);
@@ -209,8 +226,7 @@ static void map_by_natpmp(struct wend_sim_net *n, uint32_t site, const struct ce
     struct wend_address outside = {.port = q->external_port};
 
     a.inside.port = q->internal_port;
-    const enum verdict v =
-        b->gateway_harm == WEND_SIM_GATEWAY_SOUND ? decide(n, &a, &outside) : verdict_of_harm(b);
+    const enum verdict v = serve(n, &a, &outside);
     q->result = (uint16_t)results[v];
     q->external_port = outside.port;
     q->lifetime_s = v == GRANTED ? a.lifetime_s : 0;
@@ -252,6 +268,30 @@ static size_t refuse_version(const struct wend_sim_net *n, uint32_t site, uint8_
     return w.len;
 }
 
+// --- IGD ---
+
+int wend_sim_net_map_port(struct wend_sim_net *n, const struct wend_sim_port_ask *ask,
+                          wend_instant now, struct wend_address *ret)
+{
+    const struct site *s = &n->sites[ask->site];
+    const enum wend_sim_gateway_harm harm = s->box.gateway_harm;
+    const struct ask a = {ask->site, ask->inside, ask->wished, ask->lifetime_s, 0};
+    struct wend_address outside = {.port = ask->wished};
+
+    if (s->box.gateway != WEND_SIM_GATEWAY_IGD || s->inside.family == WEND_FAMILY_NONE ||
+        harm == WEND_SIM_GATEWAY_ELSEWHERE)
+        return -EHOSTUNREACH;
+    if (harm == WEND_SIM_GATEWAY_NO_LIFETIME || harm == WEND_SIM_GATEWAY_NOWHERE ||
+        harm == WEND_SIM_GATEWAY_CONFUSED || harm == WEND_SIM_GATEWAY_GARBLED)
+        return -EBADMSG;
+    n->now = now;
+    const enum verdict v = serve(n, &a, &outside);
+    if (v != GRANTED)
+        return v == NO_ROOM ? -ENOSPC : -EACCES;
+    *ret = outside;
+    return 0;
+}
+
 // --- either ---
 
 static size_t garble(struct wend_sim_net *n, uint8_t *out)
@@ -271,7 +311,7 @@ static size_t answer(struct wend_sim_net *n, uint32_t site, const struct cell *c
     struct wend_natpmp old;
     struct wend_pcp q;
 
-    if (c->to.port != WEND_PCP_SERVER_PORT)
+    if (c->to.port != WEND_PCP_SERVER_PORT || b->gateway == WEND_SIM_GATEWAY_IGD)
         return 0;
     if (b->gateway_harm == WEND_SIM_GATEWAY_GARBLED)
         return garble(n, out);
@@ -292,6 +332,8 @@ bool wend_sim_gateway_take(struct wend_sim_net *n, uint32_t site, struct cell *c
         return false;
     const struct wend_address asker = c->from;
     c->from = c->source = c->to;
+    if (n->sites[site].box.gateway_harm == WEND_SIM_GATEWAY_ELSEWHERE)
+        c->from.ip[3] = c->source.ip[3] = (uint8_t)(c->to.ip[3] + 100);
     c->to = c->destination = asker;
     c->downward = true;
     c->ttl = 0;

@@ -224,7 +224,8 @@ struct mapping *wend_sim_mapping_find_outside(struct wend_sim_net *n, uint32_t s
 struct mapping *wend_sim_mapping_find_granted(struct wend_sim_net *n, uint32_t site, uint8_t proto,
                                               const struct wend_address *outside)
 {
-    if (n->sites[site].box.gateway == WEND_SIM_GATEWAY_NONE)
+    if (n->sites[site].box.gateway == WEND_SIM_GATEWAY_NONE ||
+        n->sites[site].box.gateway_harm == WEND_SIM_GATEWAY_FORGETS)
         return NULL;
     for (uint32_t at = *outside_head(n, site, proto, outside); at != 0;) {
         struct mapping *m = &n->mappings[at - 1];

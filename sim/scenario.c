@@ -57,9 +57,10 @@ static struct front front_of(const struct sim_scenario *s, uint16_t device)
     add_box(&f, &p->box);
     if (p->two_layers)
         add_box(&f, &p->outer);
-    // A port that the gateway maps is the same for everybody, and everybody may come.
-    if (s->port_mapping && !p->two_layers && p->box.gateway != WEND_SIM_GATEWAY_NONE &&
-        p->box.gateway_harm == WEND_SIM_GATEWAY_SOUND) {
+    // A port that the gateway maps is the same for everybody, and everybody may come. Of several
+    // addresses one that speaks NAT-PMP may tell another than its NAT uses.
+    if (s->port_mapping && !p->two_layers && p->box.pool <= 1 &&
+        p->box.gateway != WEND_SIM_GATEWAY_NONE && p->box.gateway_harm == WEND_SIM_GATEWAY_SOUND) {
         f.same_port = true;
         f.filtering = WEND_SIM_ENDPOINT_INDEPENDENT;
     }
@@ -101,11 +102,13 @@ static int32_t carrier_of(const struct sim_scenario *s, uint16_t device)
 }
 
 // What was mapped before a NAT changed, or in between, stays: more and less gets through than its
-// behaviours tell.
-static bool nat_changes(const struct sim_scenario *s)
+// behaviours tell. A gateway that failed once is asked again seldom, and what liars made of a NAT
+// is believed for ten minutes.
+static bool is_unsettled(const struct sim_scenario *s)
 {
     for (uint32_t i = 0; i < s->fault_count; i++)
-        if (s->faults[i].kind == SIM_FAULT_NAT_CHANGES)
+        if (s->faults[i].kind == SIM_FAULT_NAT_CHANGES ||
+            s->faults[i].kind == SIM_FAULT_SERVER_LIES || s->port_mapping)
             return true;
     return false;
 }
@@ -130,7 +133,7 @@ enum sim_best sim_scenario_best(const struct sim_scenario *s, uint16_t a, uint16
         !owner(s, a)->outer.hairpin)
         return SIM_BEST_RELAY;
     // One that reaches its server over IPv6 does not know how its NAT shows it over IPv4.
-    if (pa->ipv6 || pb->ipv6 || nat_changes(s))
+    if (pa->ipv6 || pb->ipv6 || is_unsettled(s))
         return SIM_BEST_ANY;
     return best_ipv4(&fa, &fb);
 }

@@ -60,8 +60,26 @@ enum sim_fault_kind {
     SIM_FAULT_LOSS,         // links of device lose `other` ppm from now on
     SIM_FAULT_BLOCK_UDP,    // device's site: `other` 1 from now on, 0 not any more
     SIM_FAULT_NAT_CHANGES,  // device's site gets the box `later`; what is mapped stays
+    SIM_FAULT_NAT_FULL,     // device's NAT: `other` 1 maps nothing more, 0 does again
+    SIM_FAULT_GATEWAY,      // device's gateway: `other` is what is wrong with it from now on
+    SIM_FAULT_SERVER_LIES,  // device: which server; `other`: SIM_LIES(who, what) from now on
     SIM_FAULT_KINDS,
 };
+
+// What is wrong with a server's answers to STUN requests.
+enum sim_lie {
+    SIM_LIE_NONE = 0,
+    SIM_LIE_ADDRESS,  // another public address
+    SIM_LIE_PORT,     // another port, always the same one for one
+    SIM_LIE_DRIFTING, // another one each time
+    SIM_LIE_NOWHERE,  // 0.0.0.0 and port 0
+    SIM_LIE_SILENT,   // there is none
+    SIM_LIE_GARBLED,  // it does not parse
+    SIM_LIES_COUNT,
+};
+
+// `who`: bit 0: at its first address, bit 1: at its second.
+#define SIM_LIES(who, what) ((uint32_t)(what) << 2 | (who))
 
 #define SIM_FAULTS_DRAWN                                                                           \
     SIM_FAULT_NAT_CHANGES // "random" draws those before: its seeds keep their

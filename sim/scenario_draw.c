@@ -213,6 +213,9 @@ static uint32_t draw_other(struct sim_draw *d, const struct sim_scenario *s, str
     case SIM_FAULT_SERVER_BLANK:
     case SIM_FAULT_SERVER_DEAF:
     case SIM_FAULT_NAT_CHANGES:
+    case SIM_FAULT_NAT_FULL:
+    case SIM_FAULT_GATEWAY:
+    case SIM_FAULT_SERVER_LIES:
     case SIM_FAULT_KINDS: break;
     }
     return 0;

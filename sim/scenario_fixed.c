@@ -301,6 +301,7 @@ struct fixed {
 static const struct fixed table[] = {
     {"random", NULL, "everything drawn from the seed"},
     {"hard", sim_scenario_draw_hard, "NATs of every hard kind, from the seed"},
+    {"hostile", sim_scenario_draw_hostile, "the same, and servers, NATs and gateways that fail it"},
     {"plain", plain, "two public hosts"},
     {"cones", cones, "endpoint-independent mapping on both sides"},
     {"symmetric", symmetric, "a mapping for each destination: the relay carries"},

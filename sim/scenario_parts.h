@@ -26,5 +26,7 @@ void sim_scenario_talk(struct sim_scenario *s, uint16_t a, uint16_t b, wend_dura
 void sim_scenario_draw(struct sim_scenario *s, const struct sim_scale *scale);
 // scenario_hard.c: NATs that are hard to pass, each kind by itself, from the seed.
 void sim_scenario_draw_hard(struct sim_scenario *s);
+// scenario_hostile.c: the same, and what NATs, servers and gateways do wrong about it.
+void sim_scenario_draw_hostile(struct sim_scenario *s);
 
 #endif

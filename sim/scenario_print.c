@@ -7,9 +7,10 @@ static const char *const dependences[] = {"endpoint-independent", "address-depen
 static const char *const allocations[] = {"preserving", "sequential", "random", "random-in-block",
                                           "second-priority"};
 static const char *const faults[] = {
-    "none",         "move",        "move-site", "down",      "up",         "reboot", "cut",
-    "cut-one-way",  "mend",        "partition", "clock",     "sleep",      "crash",  "server-crash",
-    "server-blank", "server-deaf", "loss",      "block-udp", "nat-changes"};
+    "none",        "move",         "move-site",    "down",        "up",    "reboot",
+    "cut",         "cut-one-way",  "mend",         "partition",   "clock", "sleep",
+    "crash",       "server-crash", "server-blank", "server-deaf", "loss",  "block-udp",
+    "nat-changes", "nat-full",     "gateway",      "server-lies"};
 
 static double ms(wend_duration d)
 {
@@ -38,7 +39,8 @@ static void print_ports(FILE *out, const struct wend_sim_box *b)
 static void print_box(FILE *out, const char *what, const struct wend_sim_box *b)
 {
     static const char *const kinds[] = {"no box", "firewall", "NAT"};
-    static const char *const gateways[] = {"", ", gateway speaks PCP", ", gateway speaks NAT-PMP"};
+    static const char *const gateways[] = {"", ", gateway speaks PCP", ", gateway speaks NAT-PMP",
+                                           ", gateway speaks IGD"};
 
     fprintf(out, "    %s: %s", what, kinds[b->kind]);
     if (b->kind == WEND_SIM_BOX_NAT)

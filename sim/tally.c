@@ -45,7 +45,7 @@ void sim_tally_datagram(struct sim_tally *t, uint16_t device, const struct wend_
     }
 }
 
-// Whether a probe over some direct path was answered under the session's keys.
+// Whether some direct path is proven to the device, under the session's keys.
 static bool has_answer(const struct wend_node *node)
 {
     struct wend_peer_view v;

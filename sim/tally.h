@@ -4,6 +4,9 @@
 //
 //   session with the peer --> holds its model --probes--> authenticated answer over a direct path
 //
+// An answer is what only who has something of ours can have made: a probe's, or towards a side with
+// one port for everybody the first datagram that names the plan of this call (traverse/volley.h).
+//
 // A device holds its peer's model from the moment on when it may seal to it: nothing of a model can
 // have come earlier, so this counts rather more than it should than less. Observed from outside,
 // whatever the machines do inside.

@@ -9,8 +9,9 @@
 
 #define CONTROL_A_SECOND 200 // and so many for each other device
 #define CONTROL_A_PEER   60
-#define PUNCHES_A_SECOND 1400 // openers, and probes of all volleys at once
-#define PUNCH_LEN        64   // 29 bytes padded to 32, header and tag
+#define PUNCHES_A_SECOND 1400      // openers, and probes of all volleys at once
+#define ATTESTED_FOR     WEND_S(2) // after the server saw it elsewhere; a volley is silent by then
+#define PUNCH_LEN        64        // 29 bytes padded to 32, header and tag
 
 static bool is_server(const struct wend_address *a)
 {
@@ -44,20 +45,33 @@ static struct sim_watched *find(struct sim_device *d, const struct wend_address 
     return NULL;
 }
 
-// Where the server truly sees another device: a volley may send more there.
-static bool is_attested(const struct sim_world *w, const struct sim_device *d,
-                        const struct wend_address *to)
+// Where the server truly sees another device, or did until just now: a volley may send more there.
+// Who has moved says so over the relay, or falls silent.
+static bool is_seen_at(const struct sim_world *w, struct sim_device *peer,
+                       const struct wend_address *to)
 {
     struct wend_self_view view;
 
-    for (uint32_t i = 0; i < w->scenario->device_count; i++) {
-        if (i == d->index || !w->devices[i].running)
-            continue;
-        wend_node_self(w->devices[i].node, &view);
-        if (wend_address_same_ip(&view.public_address, to))
-            return true;
+    if (!peer->running)
+        return false;
+    wend_node_self(peer->node, &view);
+    if (!wend_address_same_ip(&view.public_address, &peer->seen)) {
+        peer->seen_before = peer->seen;
+        peer->seen = view.public_address;
+        peer->seen_since = w->now;
     }
-    return false;
+    return wend_address_same_ip(&peer->seen, to) || (wend_address_same_ip(&peer->seen_before, to) &&
+                                                     w->now - peer->seen_since <= ATTESTED_FOR);
+}
+
+static bool is_attested(struct sim_world *w, const struct sim_device *d,
+                        const struct wend_address *to)
+{
+    bool seen = false;
+
+    for (uint32_t i = 0; i < w->scenario->device_count; i++)
+        seen |= i != d->index && is_seen_at(w, &w->devices[i], to);
+    return seen;
 }
 
 static void book_probe(struct sim_world *w, struct sim_device *d, const struct wend_address *to)
@@ -105,6 +119,7 @@ void sim_watch_sent(struct sim_world *w, struct sim_device *d, const struct wend
     const bool punch =
         type == WEND_MESSAGE_CONTROL && out->bytes.len == PUNCH_LEN && !is_server(&out->remote);
     book_second(w, d, user, punch);
+    sim_watch_question(w, d, out);
     if (punch && is_attested(w, d, &out->remote))
         return;
     if (!user && out->transport == WEND_TRANSPORT_UDP && !is_server(&out->remote) &&
@@ -130,6 +145,7 @@ void sim_watch_machines(struct sim_world *w)
         wend_node_check(d->node);
         wend_seal_check(d->seal);
         wend_open_check(d->open);
+        sim_watch_volleys(w, d);
     }
     for (uint32_t i = 0; i < w->scenario->server_count; i++)
         if (w->servers[i].running)

@@ -70,6 +70,7 @@ void sim_world_begin(struct sim_world *w, const struct sim_scenario *s,
     w->draw = (struct sim_draw){s->seed ^ 0x776f726c64};
     w->fault_next = w->still = 0;
     w->healed = false;
+    w->complaints = 0;
     w->first_sent = 0;
     w->first_from = UINT16_MAX;
     w->failure[0] = 0;
@@ -222,6 +223,8 @@ static void count_pairs(struct sim_world *w)
             continue;
         w->stats.pairs++;
         w->stats.pairs_direct += f->by_direct;
+        if (!f->by_direct)
+            sim_watch_reasons(w, f->plan.from, f->plan.to);
         if (f->by_direct &&
             sim_scenario_best(w->scenario, f->plan.from, f->plan.to) == SIM_BEST_RELAY)
             sim_world_fail(w, "devices %u and %u talk straight, which their NATs do not allow",

@@ -13,7 +13,7 @@
 //   world.c          beginning, steps, end     world_net.c    the network built and drained
 //   world_device.c   a device's machines       world_flow.c   users' packets, sent and checked
 //   world_drain.c    and what comes of them    world_fault.c  what goes wrong, and healing
-//   world_server.c   a server                  watch.c        what must always hold
+//   world_server.c   a server                  watch*.c       what must always hold
 //   world_mapping.c  a device asks its gateway for a port
 #ifndef WEND_SIM_WORLD_H
 #define WEND_SIM_WORLD_H
@@ -73,9 +73,19 @@ struct sim_sockets {
     uint32_t count, next;
 };
 
+// UPnP, asked beside.
+struct sim_igd {
+    wend_instant at; // the next question's answer; WEND_NEVER: none is due
+    uint32_t failures;
+    struct wend_address external;    // held; family NONE: nothing
+    enum wend_mapping_reason reason; // why not
+};
+
 // What asks the gateway for our port.
 struct sim_mapping {
     bool on, looked;
+    bool from_igd; // `mapped` is
+    struct sim_igd igd;
     struct wend_mapping machine;
     wend_instant checked;
     struct wend_address inside, mapped;
@@ -122,7 +132,10 @@ struct sim_device {
     // Bounds.
     uint64_t mark; // of the node that runs: it knows nothing of one before
     wend_instant second;
-    uint32_t in_second, punches;
+    uint32_t in_second, punches, questions;
+    wend_instant asking_since;
+    struct wend_address seen, seen_before; // where the server sees it; since when not before
+    wend_instant seen_since;
     struct sim_watched watched[SIM_WATCHED];
 };
 
@@ -133,6 +146,7 @@ struct sim_server {
     bool blank;            // starts without members next time
     wend_instant restarts; // WEND_NEVER: not due
     wend_instant mends;    // its host is cut off until then; WEND_NEVER: not
+    uint8_t lies[2];       // enum sim_lie, by address
     uint32_t host, interface;
     uint32_t boots;
     struct sim_arena arena;
@@ -188,7 +202,8 @@ struct sim_world {
     struct wend_heap timers;
     struct wend_heap_entry timer_entries[SIM_DEVICES_MAX + SIM_SERVERS_MAX + SIM_FLOWS_MAX + 8];
     uint32_t fault_next;
-    uint32_t still; // steps since time moved
+    uint64_t complaints; // ICMP: port unreachable, to devices
+    uint32_t still;      // steps since time moved
     bool healed;
     wend_instant first_sent; // 0: no user packet yet
     uint16_t first_from;     // who sent it
@@ -320,5 +335,14 @@ void sim_watch_sent(struct sim_world *w, struct sim_device *d, const struct wend
                     bool user);
 void sim_watch_heard(struct sim_device *d, const struct wend_address *from);
 void sim_watch_machines(struct sim_world *w);
+
+// --- watch_volleys.c ---
+
+// Part of sim_watch_machines.
+void sim_watch_volleys(struct sim_world *w, const struct sim_device *d);
+// Part of sim_watch_sent.
+void sim_watch_question(struct sim_world *w, struct sim_device *d, const struct wend_datagram *out);
+// In the end, of two that talk by the relay.
+void sim_watch_reasons(struct sim_world *w, uint16_t a, uint16_t b);
 
 #endif

@@ -90,6 +90,8 @@ void sim_device_start(struct sim_world *w, struct sim_device *d)
 {
     d->boots++;
     d->mark = ++w->marks;
+    d->questions = 0;
+    d->seen = d->seen_before = (struct wend_address){0};
     d->restarts = WEND_NEVER;
     d->stats = sim_arena_take(&d->stats_arena, WEND_SLOTS_MAX * sizeof *d->stats);
     make_halves(w, d);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What goes wrong, and how it is mended.
+#include <string.h>
+
 #include "world.h"
 
 wend_instant sim_fault_deadline(const struct sim_world *w)
@@ -120,6 +122,39 @@ static void change_nat(struct sim_world *w, const struct sim_device *d)
         wend_sim_net_set_box(w->net, d->site, &p->later);
 }
 
+// What is mapped stays; nobody gets anything new.
+static void fill_nat(struct sim_world *w, const struct sim_device *d, bool on)
+{
+    const struct sim_place *p = &w->scenario->places[d->index];
+    struct wend_sim_box box = p->box;
+
+    if (p->neighbour_of >= 0 || box.kind != WEND_SIM_BOX_NAT)
+        return;
+    if (on) {
+        box.port_limit = 1;
+        box.oldest_gives_way = false;
+    }
+    wend_sim_net_set_box(w->net, d->site, &box);
+}
+
+static void spoil_gateway(struct sim_world *w, const struct sim_device *d, uint32_t harm)
+{
+    const struct sim_place *p = &w->scenario->places[d->index];
+    struct wend_sim_box box = p->box;
+
+    if (p->neighbour_of >= 0 || box.kind != WEND_SIM_BOX_NAT)
+        return;
+    box.gateway_harm = (enum wend_sim_gateway_harm)harm;
+    wend_sim_net_set_box(w->net, d->site, &box);
+}
+
+static void turn_liar(struct sim_server *s, uint32_t who_and_what)
+{
+    for (size_t i = 0; i < 2; i++)
+        if (who_and_what >> i & 1)
+            s->lies[i] = (uint8_t)(who_and_what >> 2);
+}
+
 static void happen(struct sim_world *w, const struct sim_fault *f)
 {
     struct sim_device *d = &w->devices[f->device];
@@ -149,6 +184,9 @@ static void happen(struct sim_world *w, const struct sim_fault *f)
     case SIM_FAULT_LOSS: set_loss(w, d, f->other); break;
     case SIM_FAULT_BLOCK_UDP: block(w, f->device, f->other != 0); break;
     case SIM_FAULT_NAT_CHANGES: change_nat(w, d); break;
+    case SIM_FAULT_NAT_FULL: fill_nat(w, d, f->other != 0); break;
+    case SIM_FAULT_GATEWAY: spoil_gateway(w, d, f->other); break;
+    case SIM_FAULT_SERVER_LIES: turn_liar(s, f->other); break;
     case SIM_FAULT_NONE:
     case SIM_FAULT_KINDS: break;
     }
@@ -216,6 +254,7 @@ void sim_world_heal(struct sim_world *w)
         heal_device(w, &w->devices[i]);
     for (uint16_t i = 0; i < w->scenario->server_count; i++) {
         struct sim_server *s = &w->servers[i];
+        memset(s->lies, 0, sizeof s->lies);
         if (s->mends != WEND_NEVER)
             s->mends = w->now;
         if (!s->running)

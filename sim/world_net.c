@@ -229,9 +229,9 @@ static void to_device(struct sim_world *w, struct sim_device *d, const struct we
     case WEND_SIM_STREAM_MESSAGE: sim_device_receive(w, d, &e->way); break;
     case WEND_SIM_STREAM_OPENED:
     case WEND_SIM_STREAM_CLOSED: sim_device_stream(w, d, e); break;
+    case WEND_SIM_UNREACHABLE: w->complaints++; break;
     case WEND_SIM_STREAM_ACCEPTED:
-    case WEND_SIM_TOO_BIG: // the daemon's sockets do not listen for these
-    case WEND_SIM_UNREACHABLE:
+    case WEND_SIM_TOO_BIG: // the daemon's sockets listen neither for these nor for the former
     case WEND_SIM_NOTHING: break;
     }
 }

@@ -2,6 +2,8 @@
 // A server: the relay's machine, and a disk that holds the network and its members.
 #include <string.h>
 
+#include "base/bytes.h"
+#include "wire/demux.h"
 #include "world.h"
 
 #define SECOND_PORT 3479 // of discovery alone
@@ -15,6 +17,7 @@ void sim_server_begin(struct sim_world *w, uint16_t index)
     s->running = s->blank = false;
     s->restarts = s->mends = WEND_NEVER;
     s->boots = 0;
+    memset(s->lies, 0, sizeof s->lies);
 }
 
 static struct wend_relay_config config_of(const struct sim_world *w, const struct sim_server *s)
@@ -85,6 +88,52 @@ void sim_server_crash(struct sim_world *w, struct sim_server *s)
     wend_sim_net_reset_streams(w->net, s->host, w->now);
 }
 
+// The mapped address is an answer's first attribute: port at 26, address at 28, both masked.
+static bool lie(struct sim_world *w, enum sim_lie what, uint8_t *bytes, size_t *len)
+{
+    switch (what) {
+    case SIM_LIE_ADDRESS: bytes[31] ^= 0x55; return true;
+    case SIM_LIE_PORT: bytes[27] ^= 0x15; return true;
+    case SIM_LIE_DRIFTING: wend_put_u16(bytes + 26, (uint16_t)sim_draw_u64(&w->draw)); return true;
+    case SIM_LIE_NOWHERE:
+        wend_put_u16(bytes + 26, 0x2112);
+        wend_put_u32(bytes + 28, 0x2112a442);
+        return true;
+    case SIM_LIE_SILENT: return false;
+    case SIM_LIE_GARBLED: *len = 20 + sim_draw_below(&w->draw, (uint32_t)*len - 20); return true;
+    case SIM_LIE_NONE:
+    case SIM_LIES_COUNT: break;
+    }
+    return true;
+}
+
+static bool is_binding_answer(const struct wend_datagram *d)
+{
+    return d->transport == WEND_TRANSPORT_UDP && d->remote.family == WEND_FAMILY_IPV4 &&
+           d->bytes.len >= 32 && wend_get_u16(d->bytes.at) == 0x0101 &&
+           wend_demux(d->bytes) == WEND_KIND_STUN;
+}
+
+static void out(struct sim_world *w, struct sim_server *s, const struct wend_datagram *d);
+
+// An answer to a STUN request, as the server gives it.
+static void answer(struct sim_world *w, struct sim_server *s, const struct wend_datagram *d)
+{
+    const struct wend_address second = sim_server_second_address(s->index);
+    const enum sim_lie what = (enum sim_lie)s->lies[wend_address_same_ip(&d->local, &second)];
+    uint8_t bytes[WEND_DATAGRAM_MAX];
+    struct wend_datagram told = *d;
+
+    if (!is_binding_answer(d) || what == SIM_LIE_NONE) {
+        out(w, s, d);
+        return;
+    }
+    memcpy(bytes, d->bytes.at, d->bytes.len);
+    told.bytes.at = bytes;
+    if (lie(w, what, bytes, &told.bytes.len))
+        out(w, s, &told);
+}
+
 static void out(struct sim_world *w, struct sim_server *s, const struct wend_datagram *d)
 {
     sim_world_note(w, (struct sim_record){.kind = SIM_TRACE_SEND,
@@ -114,7 +163,7 @@ static void drain(struct sim_world *w, struct sim_server *s)
                                               .who = (uint16_t)(SIM_WHO_SERVER + s->index),
                                               .a = (uint32_t)e.kind});
     while (wend_relay_next_datagram(s->relay, &d))
-        out(w, s, &d);
+        answer(w, s, &d);
     sim_server_arm(w, s);
 }
 

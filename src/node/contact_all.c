@@ -73,6 +73,8 @@ static void candidates_changed(struct wend_node *n, struct wend_contact *c, bool
     if (lost) {
         wend_volleys_moved(n, c);
         wend_paths_restart(&c->paths, n->now);
+    } else {
+        wend_volleys_seen_elsewhere(n, c);
     }
     c->tell_after = 0;
     wend_contact_tell_candidates(n, c);

@@ -252,6 +252,18 @@ static void await_opening(const struct wend_node *n, struct wend_contact *c)
     c->open_at = c->hold_until;
 }
 
+// Where handshakes cross, the one of the side that does not yield counts, if it arrives. It may
+// take twice the least round trip: what was parked in vain costs half of one.
+static bool awaits_yielding(const struct wend_node *n, const struct wend_contact *c,
+                            const struct wend_attributes *a)
+{
+    const wend_duration theirs = (wend_duration)wend_attribute_u32(a->server_rtt) * 1000;
+    const wend_duration rtt = wend_volleys_rtt(n, c) - c->their_server_rtt + theirs;
+
+    return wend_session_is_starting(&c->session) && !wend_session_yields(&c->session) &&
+           n->now - c->session.begun < 2 * rtt;
+}
+
 static bool accept_new(struct wend_node *n, struct wend_contact *c,
                        const struct wend_origin *origin, const struct wend_initiation *i)
 {
@@ -265,9 +277,9 @@ static bool accept_new(struct wend_node *n, struct wend_contact *c,
     const bool taken = fresh && wend_early_is_welcome(c, &a);
     put_attributes(n, c, 0, &w);
     wend_volleys_attested(c, &origin->attested);
-    // Where handshakes crossed, the one of the side that does not yield bears both models.
-    const bool may = !wend_session_is_starting(&c->session) || wend_session_yields(&c->session);
-    const bool volley = may && wend_volleys_answer(n, c, a.nat, &w);
+    const bool parked = awaits_yielding(n, c, &a);
+    const uint32_t told = c->model_told;
+    const bool volley = wend_volleys_answer(n, c, a.nat, &w);
     wend_early_answer(n, c, taken ? i : NULL, &w);
     wend_assert(!w.failed);
     const struct wend_session_accept accept = {
@@ -282,7 +294,9 @@ static bool accept_new(struct wend_node *n, struct wend_contact *c,
     learn(n, c, &a, fresh);
     wend_early_heard(n, c, &a, false);
     if (volley)
-        wend_volleys_answered(n, c, a.nat, i->remote_index);
+        wend_volleys_answered(n, c, a.nat, i->remote_index, parked);
+    if (parked)
+        c->model_told = told;
     if (taken)
         wend_early_take(n, c, i, &a);
     else if (a.early_data.at != NULL)

@@ -92,7 +92,7 @@ void wend_contact_called(struct wend_node *n, uint32_t slot, struct wend_bytes a
     struct wend_contact *c = wend_contact_of(n, slot);
     struct wend_attributes a;
     struct wend_bytes datagram;
-    struct wend_address seen;
+    struct wend_address seen = {0};
 
     if (c == NULL)
         return;
@@ -103,8 +103,8 @@ void wend_contact_called(struct wend_node *n, uint32_t slot, struct wend_bytes a
     if (error != 0 || wend_attributes_parse(attributes, &a) != 0)
         return;
     wend_contact_use_channel(n, c, wend_attribute_u32(a.channel));
-    if (wend_attribute_address(a.address, &seen))
-        wend_volleys_attested(c, &seen);
+    (void)wend_attribute_address(a.address, &seen);
+    wend_volleys_attested(c, &seen);
     struct wend_bytes rest = a.all;
     while (wend_attribute_next(&rest, WEND_ATTRIBUTE_DATAGRAM, &datagram))
         if (datagram.len > 0 && datagram.at[0] == WEND_MESSAGE_RESPONSE)

@@ -7,9 +7,10 @@
 #include "node/contact.h"
 #include "node/sockets.h"
 
-#define WANT_LOOK   WEND_S(60) // how often a stale model is asked after
-#define DOUBT_LEAST WEND_S(30) // between runs that contradictions lead to
-#define GROUP_FIRST 65536      // wend_discovery_add
+#define WANT_LOOK   WEND_S(60)  // how often a stale model is asked after
+#define DOUBT_LEAST WEND_S(30)  // between runs that contradictions lead to
+#define DOUBT_MAX   WEND_S(600) // they come to that, doubling, while nothing speaks for the model
+#define GROUP_FIRST 65536       // wend_discovery_add
 
 void wend_nat_init(struct wend_node *n)
 {
@@ -149,6 +150,8 @@ static void begin(struct wend_node *n)
     const size_t count = servers(n, where);
 
     n->nat.again_at = WEND_NEVER;
+    if (n->nat.doubted && n->nat.doubt_after < DOUBT_MAX)
+        n->nat.doubt_after = n->nat.doubt_after > 0 ? 2 * n->nat.doubt_after : 2 * DOUBT_LEAST;
     n->nat.doubted = false;
     if (n->discovery[0].port_count == 0 || count == 0 || local.family == WEND_FAMILY_NONE)
         return; // nobody to ask, or nowhere to ask from
@@ -171,7 +174,8 @@ void wend_nat_moved(struct wend_node *n)
 {
     wend_discovery_forget(&n->nat.discovery);
     drain(n);
-    n->nat.begun = false;
+    n->nat.begun = n->nat.doubted = false;
+    n->nat.doubt_after = 0;
     n->nat.lifetime = (struct wend_nat_lifetime){0};
     n->nat.pending_count = 0;
     n->nat.again_at = n->registered && !n->isolated ? n->now : WEND_NEVER;
@@ -287,10 +291,16 @@ static void take_pending(struct wend_node *n)
 
 void wend_nat_doubt(struct wend_node *n)
 {
-    const wend_instant soonest = n->nat.begun_at + DOUBT_LEAST;
+    const wend_duration after = n->nat.doubt_after > 0 ? n->nat.doubt_after : DOUBT_LEAST;
+    const wend_instant soonest = n->nat.begun_at + after;
 
     n->nat.doubted = true;
     n->nat.again_at = wend_instant_min(n->nat.again_at, soonest > n->now ? soonest : n->now);
+}
+
+void wend_nat_trust(struct wend_node *n)
+{
+    n->nat.doubt_after = 0;
 }
 
 void wend_nat_seen(struct wend_node *n)

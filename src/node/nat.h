@@ -23,6 +23,7 @@ struct wend_nat {
     wend_instant again_at;             // WEND_NEVER: no run is planned
     wend_instant begun_at;             // the last one
     bool doubted;                      // the model is contradicted: wanted or not
+    wend_duration doubt_after;         // the next run for its sake keeps so far from the last one
     struct wend_nat_lifetime lifetime; // of the main socket's mapping
     uint32_t group;                    // given out last, see wend_nat_group
     uint8_t pending_count;             // samples for a time at which no peer is being told
@@ -37,6 +38,8 @@ void wend_nat_close(struct wend_node *n);
 void wend_nat_registered(struct wend_node *n);
 // Our addresses are others now.
 void wend_nat_moved(struct wend_node *n);
+// It sees us where the model says.
+void wend_nat_trust(struct wend_node *n);
 // n->mapped, what a gateway maps for us, is another one now, or none.
 void wend_nat_mapped(struct wend_node *n);
 // What peers should know of us: discovery's newest model, and in it the mapped IPv4 address as it
@@ -49,7 +52,9 @@ void wend_nat_socket_opened(struct wend_node *n, uint16_t number, uint16_t port)
 bool wend_nat_receive(struct wend_node *n, const struct wend_datagram *in);
 // Our address as the server sees it is another one.
 void wend_nat_seen(struct wend_node *n);
-// What was seen contradicts the model: it is found out anew.
+// What was seen contradicts the model: it is found out anew, 30 s after the last time at the
+// soonest; and while it stays contradicted (a server of those that are asked may lie), after twice
+// as long each time, up to 10 min.
 void wend_nat_doubt(struct wend_node *n);
 void wend_nat_expire(struct wend_node *n);
 

@@ -13,7 +13,8 @@
 #define PLAIN_FOR    WEND_S(3) // plain probes come first where a class is not known
 #define AGAIN_FIRST  WEND_S(30)
 #define AGAIN_MAX    WEND_S(300)
-#define UNJOINED_MAX 4 // calls for its sake that the peer did not join
+#define PLACE_AGAIN  WEND_S(1) // how often a place is looked for while all are taken
+#define UNJOINED_MAX 4         // calls for its sake that the peer did not join
 
 struct wend_volley_seat *wend_volleys_seat(struct wend_node *n, const struct wend_contact *c)
 {
@@ -38,6 +39,21 @@ static void say(struct wend_node *n, const struct wend_contact *c, const char *w
     wend_node_raise(n, &e);
 }
 
+// Whether the server sees us where this model of ours says: at its address, and at its port if that
+// is the same for everybody.
+static bool is_seen_as(const struct wend_node *n, const struct wend_nat_model *own)
+{
+    const struct wend_address seen =
+        n->leg_made ? wend_leg_observed(&n->leg) : (struct wend_address){0};
+    const bool one_port =
+        own->mapping == WEND_NAT_ENDPOINT_INDEPENDENT && n->route.transport == WEND_TRANSPORT_UDP;
+
+    if (seen.family != WEND_FAMILY_IPV4 || own->udp == WEND_NAT_NO)
+        return true;
+    return wend_address_same_ip(&seen, &own->public) &&
+           (!one_port || seen.port == own->public.port);
+}
+
 // --- ends ---
 
 static wend_duration again_after(const struct wend_contact *c)
@@ -55,6 +71,11 @@ static void come_again(struct wend_node *n, struct wend_contact *c, wend_duratio
         c->volley_tries++;
 }
 
+static void come_again_soon(struct wend_node *n, struct wend_contact *c)
+{
+    come_again(n, c, WEND_S(1) << (c->volley_tries < 8 ? c->volley_tries : 8));
+}
+
 static void release(struct wend_node *n, struct wend_contact *c, struct wend_volley_seat *seat)
 {
     wend_volleys_close_sockets(n, c, seat);
@@ -70,9 +91,13 @@ static void leave_seat(struct wend_node *n, struct wend_contact *c, struct wend_
 
     if (v->state != WEND_VOLLEY_STATE_OVER && v->state != WEND_VOLLEY_SETTLED)
         return;
-    if (v->state == WEND_VOLLEY_SETTLED) {
+    if (v->state == WEND_VOLLEY_SETTLED && c->volley_end == WEND_VOLLEY_END_WON) {
         c->volley_tries = 0;
-    } else {
+    } else if (v->state == WEND_VOLLEY_SETTLED) {
+        c->volley_end = WEND_VOLLEY_END_FAILED;
+        come_again(n, c, again_after(c));
+        say(n, c, "over", "a path was found, and there is no place for its socket");
+    } else if (!v->parked) {
         const bool no_way = v->plan.outcome != WEND_PLAN_TRY;
         const bool apart = !wend_address_same_ip(&v->own.public, &v->peer.public);
         c->volley_end = no_way && apart ? WEND_VOLLEY_END_NO_WAY : WEND_VOLLEY_END_FAILED;
@@ -85,12 +110,25 @@ static void leave_seat(struct wend_node *n, struct wend_contact *c, struct wend_
     wend_contact_try_candidates(n, c);
 }
 
+// What it was about is no more.
+static void break_off(struct wend_node *n, struct wend_contact *c, struct wend_volley_seat *seat,
+                      const char *reason)
+{
+    if (seat->volley.state == WEND_VOLLEY_RUNNING && !seat->volley.parked)
+        say(n, c, "over", reason);
+    release(n, c, seat);
+}
+
 void wend_volleys_settle(struct wend_node *n, struct wend_contact *c)
 {
     struct wend_volley_seat *seat = wend_volleys_seat(n, c);
 
     if (seat == NULL)
         return;
+    if (n->isolated) {
+        break_off(n, c, seat, "no address is left");
+        return;
+    }
     wend_volley_expire(&seat->volley, n->now);
     wend_volleys_drain(n, c);
     leave_seat(n, c, seat);
@@ -104,9 +142,23 @@ void wend_volleys_moved(struct wend_node *n, struct wend_contact *c)
     c->volley_why = NULL;
     if (seat == NULL)
         return;
+    const bool running = seat->volley.state == WEND_VOLLEY_RUNNING && !seat->volley.parked;
     wend_volley_refuse(&seat->volley, "the network changed", n->now);
     wend_volleys_drain(n, c);
+    if (running)
+        say(n, c, "over", seat->volley.reason);
     release(n, c, seat);
+}
+
+void wend_volleys_seen_elsewhere(struct wend_node *n, struct wend_contact *c)
+{
+    const struct wend_volley_seat *seat = wend_volleys_seat(n, c);
+
+    if (seat == NULL || seat->volley.state != WEND_VOLLEY_RUNNING ||
+        is_seen_as(n, &seat->volley.own))
+        return;
+    wend_nat_doubt(n); // the model is about another NAT
+    wend_volleys_moved(n, c);
 }
 
 void wend_volleys_close(struct wend_node *n, struct wend_contact *c)
@@ -120,22 +172,35 @@ void wend_volleys_close(struct wend_node *n, struct wend_contact *c)
     c->socket = 0;
 }
 
+void wend_volleys_socket_lost(struct wend_node *n, uint16_t number)
+{
+    for (uint32_t i = 0; i < n->contact_high; i++) {
+        struct wend_contact *c = &n->contacts[i];
+        if (!c->used || c->socket != number)
+            continue;
+        wend_sockets_close(n, &number, 1);
+        c->socket = 0;
+        wend_paths_forget_found(&c->paths, n->now);
+        wend_contact_settle(n, c);
+    }
+}
+
 // --- beginnings ---
 
-static bool may_begin(struct wend_node *n, const struct wend_contact *c)
+static bool may_begin(struct wend_node *n, struct wend_contact *c)
 {
     const struct wend_nat_model *own = wend_nat_model(n);
-    const struct wend_address seen =
-        n->leg_made ? wend_leg_observed(&n->leg) : (struct wend_address){0};
 
     if (own->serial == 0 || n->isolated || !n->registered || c->volley != 0 ||
         find_free(n) == NULL || wend_paths_direct(&c->paths) != NULL ||
         c->paths.preference == WEND_PATHS_PREFER_RELAY)
         return false;
-    if (seen.family != WEND_FAMILY_IPV4 || own->udp == WEND_NAT_NO ||
-        wend_address_same_ip(&seen, &own->public))
+    if (is_seen_as(n, own)) {
+        wend_nat_trust(n);
         return true;
+    }
     wend_nat_doubt(n); // the NAT is not the one that the model is about
+    c->volley_why = "the server sees us elsewhere than our NAT model says: found out anew";
     return false;
 }
 
@@ -149,8 +214,12 @@ static void put_model(const struct wend_node *n, struct wend_writer *w)
 
 uint32_t wend_volleys_offer(struct wend_node *n, struct wend_contact *c, struct wend_writer *w)
 {
-    if (c->volley_at > n->now || !may_begin(n, c))
+    if (c->volley_at > n->now)
         return 0;
+    if (!may_begin(n, c)) {
+        c->volley_due = c->volley_due || (find_free(n) == NULL && wend_nat_model(n)->serial != 0);
+        return 0;
+    }
     put_model(n, w);
     return wend_nat_model(n)->serial;
 }
@@ -204,11 +273,27 @@ static void as_told(const struct wend_node *n, struct wend_nat_model *ret)
     wend_assert(error == 0);
 }
 
+static void not_begun(struct wend_node *n, struct wend_contact *c, int error)
+{
+    wend_node_drop(n, error == -EPERM ? WEND_DROP_NOT_ALLOWED : WEND_DROP_UNDER_LOAD);
+    c->volley_why = error == -EPERM ? "the server sees the peer elsewhere than its model says"
+                                    : "too many volleys run";
+    c->volley_at = error == -EPERM ? WEND_NEVER : n->now + PLACE_AGAIN;
+    c->volley_due = c->volley_due || error != -EPERM;
+    say(n, c, "over", c->volley_why);
+}
+
+wend_duration wend_volleys_rtt(const struct wend_node *n, const struct wend_contact *c)
+{
+    const wend_duration rtt = (n->leg_made ? wend_leg_rtt_least(&n->leg) : 0) + c->their_server_rtt;
+
+    return rtt > 0 ? rtt : RTT_UNKNOWN;
+}
+
 static void begin(struct wend_node *n, struct wend_contact *c, const struct wend_nat_model *peer,
-                  const struct wend_plan_input *about)
+                  const struct wend_plan_input *about, bool parked)
 {
     struct wend_volley_seat *seat = find_free(n); // may_begin saw it
-    const wend_duration rtt = wend_leg_rtt_least(&n->leg) + c->their_server_rtt;
     struct wend_plan plan;
     struct wend_plan_input in = *about;
     struct wend_nat_model own;
@@ -224,15 +309,18 @@ static void begin(struct wend_node *n, struct wend_contact *c, const struct wend
                                       .peer = peer,
                                       .attested = wend_address_ipv4(c->attested, c->attested_port),
                                       .inside = inside_of(c),
-                                      .rtt = rtt > 0 ? rtt : RTT_UNKNOWN,
-                                      .ttl = OPENER_TTL};
+                                      .rtt = wend_volleys_rtt(n, c),
+                                      .ttl = OPENER_TTL,
+                                      .parked = parked};
     wend_random_bytes(&n->random, setup.key, sizeof setup.key);
     c->volley_why = plan.reason;
-    if (plan.outcome == WEND_PLAN_NOT_SOUND)
+    if (plan.outcome == WEND_PLAN_NOT_SOUND) {
+        say(n, c, "none", plan.reason);
         return;
+    }
     const int error = wend_volley_start(&seat->volley, &setup, &n->volleys.limits, n->now);
     if (error != 0) {
-        wend_node_drop(n, error == -EPERM ? WEND_DROP_NOT_ALLOWED : WEND_DROP_UNDER_LOAD);
+        not_begun(n, c, error);
         return;
     }
     memset(seat->numbers, 0, sizeof seat->numbers);
@@ -244,13 +332,13 @@ static void begin(struct wend_node *n, struct wend_contact *c, const struct wend
 }
 
 void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
-                           uint32_t call)
+                           uint32_t call, bool parked)
 {
     struct wend_nat_model peer;
 
     c->model_told = 0; // a handshake of ours has yielded
     if (read_peer(n, c, model, &peer))
-        begin(n, c, &peer, &(struct wend_plan_input){.calling = false, .call = call});
+        begin(n, c, &peer, &(struct wend_plan_input){.calling = false, .call = call}, parked);
 }
 
 void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
@@ -258,12 +346,18 @@ void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct w
 {
     struct wend_nat_model peer;
     const uint32_t told = c->model_told;
+    struct wend_volley_seat *seat = wend_volleys_seat(n, c);
 
     c->model_told = 0;
+    if (seat != NULL && seat->volley.parked)
+        release(n, c, seat); // the peer got ours: it yields, and this one counts
     if (told == 0 || told != wend_nat_model(n)->serial || !may_begin(n, c))
         return;
-    if (model.at != NULL && wend_nat_model_read(model, n->now, &peer) == 0) {
-        begin(n, c, &peer, &(struct wend_plan_input){.calling = true, .call = call});
+    const bool bad = model.at != NULL && wend_nat_model_read(model, n->now, &peer) != 0;
+    if (bad)
+        wend_node_drop(n, WEND_DROP_MALFORMED);
+    if (model.at != NULL && !bad) {
+        begin(n, c, &peer, &(struct wend_plan_input){.calling = true, .call = call}, false);
         return;
     }
     // It has no model yet, or no room; or wants to see plain probes fail first.
@@ -277,10 +371,10 @@ void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct w
 
 void wend_volleys_attested(struct wend_contact *c, const struct wend_address *seen)
 {
-    if (seen->family != WEND_FAMILY_IPV4)
-        return;
-    c->attested = wend_get_u32(seen->ip);
-    c->attested_port = seen->port;
+    const bool there = seen->family == WEND_FAMILY_IPV4;
+
+    c->attested = there ? wend_get_u32(seen->ip) : 0;
+    c->attested_port = there ? seen->port : 0;
 }
 
 bool wend_volleys_keep_off(const struct wend_node *n, const struct wend_contact *c,
@@ -306,14 +400,21 @@ static bool is_due(const struct wend_node *n, const struct wend_contact *c)
 
 void wend_volleys_mind(struct wend_node *n, struct wend_contact *c)
 {
-    // What was found is lost again.
-    if (c->volley == 0 && c->volley_end == WEND_VOLLEY_END_WON &&
-        wend_paths_direct(&c->paths) == NULL) {
+    const bool none = c->volley == 0 && wend_paths_direct(&c->paths) == NULL;
+    // What was found is lost again, by a volley or, without one, by plain probes.
+    if (none && c->volley_end == WEND_VOLLEY_END_WON) {
         c->volley_end = WEND_VOLLEY_END_FAILED;
-        come_again(n, c, WEND_S(1) << (c->volley_tries < 8 ? c->volley_tries : 8));
+        come_again_soon(n, c);
+    } else if (none && c->volley_end == WEND_VOLLEY_END_NONE && c->direct && !c->volley_due &&
+               c->volley_at != WEND_NEVER && wend_nat_model(n)->serial != 0) {
+        come_again_soon(n, c);
     }
     if (!is_due(n, c) || c->volley_at > n->now)
         return;
+    if (find_free(n) == NULL) {
+        c->volley_at = n->now + PLACE_AGAIN;
+        return;
+    }
     c->volley_due = false;
     if (may_begin(n, c))
         wend_contact_start(n, c);

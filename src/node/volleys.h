@@ -56,16 +56,21 @@ uint32_t wend_volleys_offer(struct wend_node *n, struct wend_contact *c, struct 
 // then wend_volleys_answered follows.
 bool wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
                          struct wend_writer *w);
-// The type 6 is made; `call` is the initiator's index. Candidates are learnt already.
+// The type 6 is made; `call` is the initiator's index. Candidates are learnt already. `parked`: our
+// own handshake is under way and shall count, unless the peer never got it and takes this one.
 void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
-                           uint32_t call);
+                           uint32_t call, bool parked);
 // A type 6 has come to our type 5.
 void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
                            uint32_t call);
 
 // --- contacts ---
 
-// Where the server sees the peer, by its own word, with the call that is being dealt with.
+// Over the relay, there and back, as far as it is known.
+wend_duration wend_volleys_rtt(const struct wend_node *n, const struct wend_contact *c);
+
+// Where the server sees the peer, by its own word, with the call that is being dealt with. Family
+// NONE: it said nothing, and what it said before counts no longer.
 void wend_volleys_attested(struct wend_contact *c, const struct wend_address *seen);
 // Whether plain probes shall not go to this candidate.
 bool wend_volleys_keep_off(const struct wend_node *n, const struct wend_contact *c,
@@ -76,8 +81,12 @@ wend_instant wend_volleys_deadline(const struct wend_node *n, const struct wend_
 void wend_volleys_settle(struct wend_node *n, struct wend_contact *c);
 // Our addresses are others now.
 void wend_volleys_moved(struct wend_node *n, struct wend_contact *c);
+// The server may see us at another address than before: what runs from the former one ends.
+void wend_volleys_seen_elsewhere(struct wend_node *n, struct wend_contact *c);
 // The contact goes.
 void wend_volleys_close(struct wend_node *n, struct wend_contact *c);
+// A socket is gone that may be a path's.
+void wend_volleys_socket_lost(struct wend_node *n, uint16_t number);
 // Looks whether our model is another one.
 void wend_volleys_follow_model(struct wend_node *n);
 

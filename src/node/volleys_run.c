@@ -56,14 +56,15 @@ void wend_volleys_socket_opened(struct wend_node *n, uint16_t number, uint16_t p
     int at;
     struct wend_volley_seat *seat = find_by_socket(n, number, &at);
 
-    if (seat == NULL)
-        return;
-    struct wend_contact *c = &n->contacts[seat->contact - 1];
-    if (port == 0) { // the port that was asked for is taken, or there are no sockets left
+    if (seat != NULL && port == 0) { // the port asked for is taken, or there are no sockets left
         wend_sockets_close(n, &number, 1);
         seat->numbers[at] = 0;
-        return;
     }
+    if (port == 0)
+        wend_volleys_socket_lost(n, number);
+    if (seat == NULL || port == 0)
+        return;
+    struct wend_contact *c = &n->contacts[seat->contact - 1];
     (void)wend_volley_socket_ready(&seat->volley, (uint16_t)at, port, n->now);
     wend_contact_settle(n, c);
 }

@@ -115,16 +115,22 @@ static void search(struct wend_pmtu *m, wend_instant now)
     m->next = now + patience(m);
 }
 
-void wend_pmtu_start(struct wend_pmtu *m, uint16_t overhead, wend_duration rtt, wend_instant now)
+static void begin(struct wend_pmtu *m, wend_instant now)
 {
-    memset(m, 0, sizeof *m);
     m->state = WEND_PMTU_FIRST;
-    m->overhead = overhead;
-    m->rtt = rtt;
-    m->ceiling = NO_CEILING;
     try(m, inner_of(m, ladder[0]), now); // first, for the full one's answer ends it
     try(m, WEND_PMTU_FULL, now);
     m->next = now + patience(m);
+}
+
+void wend_pmtu_start(struct wend_pmtu *m, uint16_t overhead, wend_duration rtt, wend_instant at)
+{
+    memset(m, 0, sizeof *m);
+    m->state = WEND_PMTU_SOON;
+    m->overhead = overhead;
+    m->rtt = rtt;
+    m->ceiling = NO_CEILING;
+    m->next = at;
 }
 
 void wend_pmtu_verify(struct wend_pmtu *m, wend_duration rtt, wend_instant now)
@@ -259,6 +265,7 @@ void wend_pmtu_expire(struct wend_pmtu *m, wend_instant now)
     if (wend_pmtu_deadline(m) > now)
         return;
     switch ((enum wend_pmtu_state)m->state) {
+    case WEND_PMTU_SOON: begin(m, now); break;
     case WEND_PMTU_FIRST: climb(m, now); break;
     case WEND_PMTU_LADDER:
     case WEND_PMTU_SEARCH:
@@ -275,6 +282,7 @@ wend_instant wend_pmtu_deadline(const struct wend_pmtu *m)
 {
     switch ((enum wend_pmtu_state)m->state) {
     case WEND_PMTU_NONE: return WEND_NEVER;
+    case WEND_PMTU_SOON:
     case WEND_PMTU_FIRST:
     case WEND_PMTU_LADDER:
     case WEND_PMTU_SEARCH:

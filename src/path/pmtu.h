@@ -2,7 +2,7 @@
 // Path MTU: how long a packet of a user one path carries unfragmented. Datagram packetization layer
 // path MTU discovery, RFC 8899, by padded probes (docs/protocol.md section 7.6).
 //
-// State:  NONE --start--> FIRST --full answered--> DONE
+// State:  NONE --start--> SOON --time--> FIRST --full answered--> DONE
 //         FIRST --unanswered--> LADDER --> SEARCH --> DONE --600 s, not full--> LADDER
 //         DONE --a probe of the size in use lost, packets lost--> DOUBT
 //         DOUBT --size in use answered--> DONE; --lost, smaller answered--> SEARCH below it
@@ -33,6 +33,7 @@
 
 enum wend_pmtu_state {
     WEND_PMTU_NONE = 0,
+    WEND_PMTU_SOON,
     WEND_PMTU_FIRST,
     WEND_PMTU_LADDER,
     WEND_PMTU_SEARCH,
@@ -62,8 +63,8 @@ struct wend_pmtu {
     wend_instant last_sent; // keeps the names of probes apart
 };
 
-// Begins from nothing.
-void wend_pmtu_start(struct wend_pmtu *m, uint16_t overhead, wend_duration rtt, wend_instant now);
+// Begins from nothing, at `at`.
+void wend_pmtu_start(struct wend_pmtu *m, uint16_t overhead, wend_duration rtt, wend_instant at);
 // While the path is in use, at every fifth regular probe: is the size in use still carried?
 void wend_pmtu_verify(struct wend_pmtu *m, wend_duration rtt, wend_instant now);
 // User packets are lost, and it may be for their length. At most every 5 s.
@@ -82,7 +83,7 @@ bool wend_pmtu_next(struct wend_pmtu *m, struct wend_pmtu_probe *ret);
 // for long.
 static inline uint16_t wend_pmtu_bytes(const struct wend_pmtu *m)
 {
-    return m->state == WEND_PMTU_FIRST ? 0 : m->known;
+    return m->state == WEND_PMTU_FIRST ? 0 : m->known; // SOON: there is none
 }
 
 #endif

@@ -84,7 +84,9 @@ struct wend_plan_part {
     bool blind;         // GUESS: offers without an opener, the peer's port is not known yet
     bool spare;         // PROBE: a fresh socket besides, should a mapping have been stolen
     bool low_ttl;       // openers must not reach the peer's NAT, whose mapping they would steal;
-                        // with two sockets the second one's does, for NATs within others
+                        // PROBE begins with one; with two sockets the second one's does, for
+                        // NATs within others
+    bool twin;          // PROBE: the first one goes twice, should one be lost
     bool inside;        // PROBE: the peer's inside address (same NAT)
     uint16_t sockets;   // fresh ones
     uint16_t count;     // datagrams of the role in one round, answers apart

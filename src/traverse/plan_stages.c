@@ -39,16 +39,15 @@ static void say(struct wend_plan *p, const char *reason)
         p->reason = reason;
 }
 
+// Of two open sides the called one speaks: what it sends is there when the caller can open it.
 void plan_direct(struct wend_plan *p, const struct plan_pair *x)
 {
     struct wend_plan_stage *s = add(p, WEND_METHOD_DIRECT, 1, WEND_MS(100));
+    const int called = 1 - x->caller;
+    const int speaker = wend_plan_is_open(&x->m[1 - called]) ? called : 1 - called;
 
-    s->together = plan_reach_of(&x->m[0]) <= PLAN_KNOWN && plan_reach_of(&x->m[1]) <= PLAN_KNOWN;
-    for (int i = 0; i < 2; i++) {
-        const enum plan_reach peer = plan_reach_of(&x->m[1 - i]);
-        if (peer == PLAN_OPEN || (peer == PLAN_KNOWN && plan_reach_of(&x->m[i]) == PLAN_OPEN))
-            s->parts[i] = part(WEND_ROLE_PROBE, 0, KNOCKS);
-    }
+    s->parts[speaker] = part(WEND_ROLE_PROBE, 0, KNOCKS);
+    s->parts[speaker].twin = true;
     say(p, "one side takes packets from anybody: the other speaks first");
 }
 
@@ -67,12 +66,16 @@ void plan_simultaneous(struct wend_plan *p, const struct plan_pair *x)
 {
     struct wend_plan_stage *s = add(p, WEND_METHOD_SIMULTANEOUS, 1, WEND_MS(200));
     const bool spare = plan_may_be_stolen(&x->m[0]) && plan_may_be_stolen(&x->m[1]);
+    const bool fragile = plan_may_be_stolen(&x->m[x->caller]);
 
-    s->together = true;
+    s->together = !fragile;
     for (int i = 0; i < 2; i++) {
         s->parts[i] = part(WEND_ROLE_PROBE, spare ? 1 : 0, KNOCKS);
         s->parts[i].spare = spare;
     }
+    s->parts[1 - x->caller].low_ttl = fragile;
+    if (fragile)
+        say(p, "both ports are known: the called side opens before the other speaks");
     say(p, "both ports are known: both sides open at the same instant");
 }
 

@@ -88,7 +88,7 @@ void volley_enter(struct wend_volley *v, uint8_t stage, uint8_t round, wend_inst
 {
     v->stage = stage;
     v->round = round;
-    v->acted = v->has_go = false;
+    v->acted = v->opened = v->opened_spare = v->has_go = false;
     v->begun = now;
     v->begin_at = v->act_at = v->wait_until = 0;
     v->round_end = now + volley_stage(v)->length + 3 * v->rtt;
@@ -152,6 +152,7 @@ int wend_volley_start(struct wend_volley *v, const struct wend_volley_setup *set
         .socket_next = 1,
         .heard_at = now + 2 * setup->rtt, // the peer may have the models later than we
         .taken_since = now,
+        .parked = setup->parked,
     };
     memcpy(v->key, setup->key, sizeof v->key);
     if (v->plan.outcome != WEND_PLAN_TRY) {
@@ -212,7 +213,7 @@ static void repeat(struct wend_volley *v, wend_instant now)
         v->early--;
     if (v->state == WEND_VOLLEY_STATE_WON && v->hit_repeats > 0) {
         v->hit_repeats--;
-        v->messages |= VOLLEY_SAY_HIT;
+        v->messages |= v->hit_token != 0 ? VOLLEY_SAY_HIT : VOLLEY_SAY_STILL;
     }
     if (v->state != WEND_VOLLEY_RUNNING)
         return;
@@ -231,7 +232,7 @@ static void expire_running(struct wend_volley *v, wend_instant now)
         volley_end(v, WEND_VOLLEY_GAVE_UP, "the peer no longer confirms over the relay");
         return;
     }
-    if (volley_is_called(v) && now >= v->round_end)
+    if (volley_is_called(v) && v->heard_peer && now >= v->round_end)
         advance(v, now);
     volley_work(v, now);
     volley_fire(v, now);
@@ -257,7 +258,7 @@ wend_instant wend_volley_deadline(const struct wend_volley *v)
     if (v->state != WEND_VOLLEY_RUNNING)
         return WEND_NEVER;
     least = wend_instant_min(v->heard_at + WEND_VOLLEY_SILENCE, v->repeat_at);
-    if (volley_is_called(v))
+    if (volley_is_called(v) && v->heard_peer)
         least = wend_instant_min(least, v->round_end);
     least = wend_instant_min(least, volley_fire_deadline(v));
     least = wend_instant_min(least, volley_part_deadline(v));

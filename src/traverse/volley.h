@@ -14,6 +14,9 @@
 //         source of the answer, which differs where replies leave from a new port. It is CONFIRMed
 //         the same way, and by HIT over the relay. When both sides win on different pairs the
 //         smaller key's counts; therefore sockets stay open for 0.5 s after the first win.
+//         In DIRECT and REVERSAL a side with one port for everybody needs no answer to a datagram
+//         of its own: an OPENER or PROBE that names the plan is made by who has what we said over
+//         the relay, and goes back the way it came. It is answered, and the pair taken at once.
 // Safety: sends to the IP address that the server attests for the peer's session and nowhere else
 //         (or to the inside address given at start, with the same NAT); while messages of the peer
 //         keep coming, at least each 500 ms; a token that we did not make is no hit.
@@ -53,7 +56,7 @@ struct wend_volley_datagram {
     uint8_t server;             // BRACKET: 0 or 1; `remote` is empty
     struct wend_address remote; // everything else
     uint64_t token;             // to be echoed by who gets it
-    uint64_t echo;              // ANSWER, CONFIRM: the token of what is answered
+    uint64_t echo;              // ANSWER, CONFIRM: the token of what is answered; else the serial
 };
 
 enum wend_volley_event_kind {
@@ -87,6 +90,7 @@ struct wend_volley_setup {
     wend_duration rtt;              // over the relay, there and back
     uint8_t ttl;                    // of openers that must not reach the peer's NAT
     uint8_t key[WEND_HASH_KEY_LEN]; // random: tokens, and where a rain begins
+    bool parked;                    // does nothing until the first message of the peer
 };
 
 // An authenticated datagram of the peer.
@@ -141,7 +145,9 @@ struct wend_volley {
     struct wend_volley_limits *limits;
 
     uint8_t stage, round;
-    bool acted, asked_go, has_go;
+    bool acted, opened, opened_spare, has_go;
+    bool parked;
+    bool heard_peer; // a message of this volley
     wend_instant begun, begin_at, round_end, act_at, wait_until;
     struct wend_volley_offer offer, peer_offer;
     uint16_t sampled[2]; // mapped ports, by server

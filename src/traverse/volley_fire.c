@@ -79,10 +79,10 @@ bool wend_volley_next_datagram(struct wend_volley *v, struct wend_volley_datagra
     return true;
 }
 
-// Of several openers only the first one is not to reach the peer's NAT.
+// Of several fresh sockets only the first one's is not to reach the peer's NAT.
 void volley_open_towards(struct wend_volley *v, uint16_t socket, uint16_t port)
 {
-    const bool near = volley_part(v)->low_ttl && socket == v->socket_first;
+    const bool near = volley_part(v)->low_ttl && (socket == 0 || socket == v->socket_first);
 
     volley_queue(v, &(struct wend_volley_datagram){
                         .kind = WEND_VOLLEY_OPENER,
@@ -90,6 +90,7 @@ void volley_open_towards(struct wend_volley *v, uint16_t socket, uint16_t port)
                         .ttl = near ? v->ttl : 0,
                         .remote = volley_target(v, false, port),
                         .token = volley_token(v, false, socket, port),
+                        .echo = v->plan.serial,
                     });
 }
 
@@ -171,12 +172,25 @@ static void send_next(struct wend_volley *v)
                         .ttl = run->ttl,
                         .remote = volley_target(v, run->inside, port),
                         .token = volley_token(v, run->inside, socket, port),
+                        .echo = v->plan.serial,
                     });
 }
 
-static bool is_due(const struct wend_volley_run *run, wend_instant now)
+// The called side begins before the caller can have the models. What arrives there waits for it:
+// two passes are enough until it is heard.
+static bool has_more(const struct wend_volley *v)
 {
-    return run->aim != WEND_AIM_NONE && run->sent < run->count && run->next_at <= now;
+    const struct wend_volley_run *run = &v->run;
+
+    if (run->aim == WEND_AIM_NONE || run->sent >= run->count)
+        return false;
+    return run->aim != WEND_AIM_LIST || !volley_is_called(v) || v->heard_peer ||
+           run->sent < 2 * run->len;
+}
+
+static bool is_due(const struct wend_volley *v, wend_instant now)
+{
+    return has_more(v) && v->run.next_at <= now;
 }
 
 // How long after the datagram that has just gone the next one goes.
@@ -186,7 +200,10 @@ static wend_duration wait_after(const struct wend_volley *v)
     const struct wend_plan_part *part = volley_part(v);
 
     switch (run->aim) {
-    case WEND_AIM_LIST: return run->sent % run->len == 0 ? run->gap : run->pace;
+    case WEND_AIM_LIST:
+        if (part->twin && run->sent == 1)
+            return run->pace;
+        return run->sent % run->len == 0 ? run->gap : run->pace;
     case WEND_AIM_FAN: return run->sent == run->len ? run->gap : run->pace;
     case WEND_AIM_RANGE:
         if (part->first != 0 && run->sent == part->first)
@@ -204,7 +221,7 @@ void volley_fire(struct wend_volley *v, wend_instant now)
     struct wend_volley_run *run = &v->run;
     const bool limited = run->aim != WEND_AIM_FAN;
 
-    for (int turn = 0; turn < CATCH_UP && is_due(run, now); turn++) {
+    for (int turn = 0; turn < CATCH_UP && is_due(v, now); turn++) {
         if (v->queue_len + WEND_VOLLEY_HEARD * 2 > WEND_VOLLEY_QUEUE)
             return;
         if (limited && !wend_volley_limits_probe(v->limits, now, &run->next_at))
@@ -218,7 +235,5 @@ void volley_fire(struct wend_volley *v, wend_instant now)
 
 wend_instant volley_fire_deadline(const struct wend_volley *v)
 {
-    const struct wend_volley_run *run = &v->run;
-
-    return run->aim != WEND_AIM_NONE && run->sent < run->count ? run->next_at : WEND_NEVER;
+    return has_more(v) ? v->run.next_at : WEND_NEVER;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What came through: answers to it, and what the peer's answers prove.
+#include "traverse/plan_state.h"
 #include "traverse/volley_state.h"
 
 #include <stddef.h>
@@ -61,6 +62,69 @@ static struct wend_volley_heard *find_heard(struct wend_volley *v,
     return room;
 }
 
+// Whether one side speaks first, from one socket, to the port of side `to` that serves everybody.
+static bool is_one_sided(const struct wend_volley *v, uint8_t to)
+{
+    switch (volley_stage(v)->method) {
+    case WEND_METHOD_DIRECT:
+    case WEND_METHOD_REVERSAL: return true;
+    case WEND_METHOD_SIMULTANEOUS: return volley_stage(v)->parts[to].low_ttl;
+    case WEND_METHOD_NONE:
+    case WEND_METHOD_SAME_NAT:
+    case WEND_METHOD_GUESS:
+    case WEND_METHOD_BRACKET:
+    case WEND_METHOD_SCAN:
+    case WEND_METHOD_SPREAD:
+    case WEND_METHOD_WINDOW:
+    case WEND_METHOD_REPORTED: break;
+    }
+    return false;
+}
+
+// A mapped port serves for answers alone: who speaks first speaks from another one.
+static bool has_one_port(const struct wend_nat_model *m, const struct wend_plan_part *part)
+{
+    return plan_is_steady(m) || (wend_plan_is_open(m) && part->role == WEND_ROLE_LISTEN);
+}
+
+// A side with one port for everybody takes what comes to it for an answer: only who has what we
+// said over the relay can have made it, and our datagrams go back the way it came.
+static bool is_answer(const struct wend_volley *v, const struct wend_volley_hit *hit)
+{
+    return is_one_sided(v, v->plan.own) && hit->socket == 0 && hit->echo == v->plan.serial &&
+           has_one_port(&v->own, volley_part(v));
+}
+
+static void take_at_once(struct wend_volley *v, const struct wend_volley_hit *hit, wend_instant now)
+{
+    const bool inside = !wend_address_same_ip(&hit->remote, &v->attested);
+    const uint64_t token = volley_token(v, inside, hit->socket, hit->remote.port);
+
+    if (v->state != WEND_VOLLEY_RUNNING)
+        return;
+    volley_win(v, token, v->plan.own == 1, now);
+    v->hit_repeats = 3; // the peer waits for an answer still, and for word that we are there
+    v->repeat_at = now + VOLLEY_REPEAT;
+}
+
+// An opener that gets this far shows the port that its offer is about.
+static bool is_offer(const struct wend_volley *v, const struct wend_volley_hit *hit)
+{
+    return hit->kind == WEND_VOLLEY_OPENER && v->state == WEND_VOLLEY_RUNNING &&
+           volley_stage(v)->method == WEND_METHOD_REVERSAL &&
+           volley_part(v)->role == WEND_ROLE_FOLLOW && hit->echo == v->plan.serial;
+}
+
+static void take_offer(struct wend_volley *v, const struct wend_volley_hit *hit, wend_instant now)
+{
+    if (v->peer_offer.made)
+        return;
+    v->peer_offer = (struct wend_volley_offer){
+        .made = true, .first = hit->remote.port, .last = hit->remote.port, .at = now};
+    volley_work(v, now);
+    volley_fire(v, now);
+}
+
 // The peer came through: answered, and our own run waits whether that does it.
 static enum wend_drop take_probe(struct wend_volley *v, const struct wend_volley_hit *hit,
                                  wend_instant now)
@@ -70,16 +134,19 @@ static enum wend_drop take_probe(struct wend_volley *v, const struct wend_volley
 
     if (h == NULL)
         return wend_drops_add(&v->drops, WEND_DROP_QUEUE_FULL);
+    const bool is_taken = is_answer(v, hit);
     const bool again = h->answers > 0;
     if (v->answers >= WEND_VOLLEY_ANSWERS || h->answers >= ANSWER_TRIES)
         return wend_drops_add(&v->drops, WEND_DROP_RATE_LIMITED);
     h->socket = hit->socket;
     h->remote = hit->remote;
     h->token = hit->token;
-    if (!again || h->next_at <= now + volley_patience(v) / 2)
+    if (!again || is_taken || h->next_at <= now + volley_patience(v) / 2)
         send_answer(v, h, now);
     if (v->run.next_at < pause)
         v->run.next_at = pause;
+    if (is_taken)
+        take_at_once(v, hit, now);
     return WEND_DROP_NONE;
 }
 
@@ -94,6 +161,15 @@ static bool has_answered(const struct wend_volley *v, uint16_t socket,
     return false;
 }
 
+// What the peer answers so has been taken by it at once (is_answer there).
+static bool is_taken_already(const struct wend_volley *v, const struct wend_volley_hit *hit)
+{
+    const uint8_t other = 1 - v->plan.own;
+
+    return is_one_sided(v, other) && hit->kind == WEND_VOLLEY_ANSWER &&
+           has_one_port(&v->peer, &volley_stage(v)->parts[other]);
+}
+
 // Over both ways: whichever comes first ends it.
 static void confirm(struct wend_volley *v, const struct wend_volley_hit *hit, uint16_t socket,
                     const struct wend_address *remote, wend_instant now)
@@ -105,7 +181,8 @@ static void confirm(struct wend_volley *v, const struct wend_volley_hit *hit, ui
         v->early = 3;
         v->repeat_at = now + VOLLEY_EARLY;
     }
-    if (v->answers >= WEND_VOLLEY_ANSWERS || has_answered(v, socket, remote))
+    if (v->answers >= WEND_VOLLEY_ANSWERS || has_answered(v, socket, remote) ||
+        is_taken_already(v, hit))
         return;
     v->answers++;
     volley_queue(v, &(struct wend_volley_datagram){
@@ -144,6 +221,11 @@ enum wend_drop wend_volley_hit(struct wend_volley *v, const struct wend_volley_h
         return wend_drops_add(&v->drops, WEND_DROP_WRONG_SOURCE);
     switch (hit->kind) {
     case WEND_VOLLEY_OPENER:
+        if (is_offer(v, hit)) {
+            take_offer(v, hit, now);
+            return WEND_DROP_NONE;
+        }
+        return take_probe(v, hit, now);
     case WEND_VOLLEY_PROBE: return take_probe(v, hit, now);
     case WEND_VOLLEY_ANSWER:
     case WEND_VOLLEY_CONFIRM: return take_answer(v, hit, now);

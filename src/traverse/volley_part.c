@@ -67,6 +67,19 @@ static void run_offered(struct wend_volley *v, uint16_t socket, wend_instant now
 
 // --- roles ---
 
+// The called side's NAT is open before the caller's first packet gets there.
+static void open_before(struct wend_volley *v, uint16_t port)
+{
+    if (!v->opened) {
+        v->opened = true;
+        volley_open_towards(v, 0, port);
+    }
+    if (!v->opened_spare && v->offer.made && v->peer_offer.made) {
+        v->opened_spare = true;
+        volley_open_towards(v, v->socket_first, v->peer_offer.first);
+    }
+}
+
 static void work_probe(struct wend_volley *v, wend_instant now)
 {
     const struct wend_plan_part *part = volley_part(v);
@@ -74,7 +87,10 @@ static void work_probe(struct wend_volley *v, wend_instant now)
 
     if (part->spare && !v->offer.made && is_ready(v))
         make_offer(v, v->ports[v->socket_first], v->ports[v->socket_first], now);
-    if (v->acted || (part->inside && v->inside.family == WEND_FAMILY_NONE) || port == 0)
+    if (part->low_ttl)
+        open_before(v, port);
+    if (v->acted || (part->low_ttl && !v->heard_peer) ||
+        (part->inside && v->inside.family == WEND_FAMILY_NONE) || port == 0)
         return;
     if (!volley_stage(v)->together || v->has_go)
         run_list(v, 0, port, 1, volley_stage(v)->together ? v->begin_at : now);
@@ -270,7 +286,7 @@ static void say_go(struct wend_volley *v, wend_instant now)
 
 void volley_work(struct wend_volley *v, wend_instant now)
 {
-    if (v->state != WEND_VOLLEY_RUNNING)
+    if (v->state != WEND_VOLLEY_RUNNING || v->parked)
         return;
     say_go(v, now);
     switch (volley_part(v)->role) {
@@ -291,6 +307,8 @@ wend_instant volley_part_deadline(const struct wend_volley *v)
 {
     const enum wend_plan_role role = volley_part(v)->role;
 
+    if (v->parked)
+        return WEND_NEVER;
     if (role == WEND_ROLE_BRACKET && v->acted && !v->offer.made && v->wait_until != 0)
         return v->wait_until;
     return role == WEND_ROLE_FAN && !v->acted ? v->begun + SOCKETS_WAIT : WEND_NEVER;

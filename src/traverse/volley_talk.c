@@ -4,6 +4,7 @@
 
 #include "base/print.h"
 
+#define SOON      WEND_MS(20)
 #define TAKEN_MAX 64 // messages a second that are looked at
 
 // --- saying ---
@@ -182,6 +183,21 @@ static enum wend_drop take(struct wend_volley *v, const struct wend_volley_messa
     return m->kind == WEND_VOLLEY_OFFER ? take_offer(v, m, now) : WEND_DROP_NONE;
 }
 
+// The peer is there. Rounds are counted from here: it may have the models much later than we, and
+// what it sent at the same time as this comes before it is knocked at again.
+static void hear_first(struct wend_volley *v, wend_instant now)
+{
+    v->heard_peer = true;
+    v->parked = false;
+    if (v->state != WEND_VOLLEY_RUNNING)
+        return;
+    if (v->run.aim == WEND_AIM_LIST && v->run.next_at < now + SOON)
+        v->run.next_at = now + SOON;
+    const wend_instant end = now + volley_stage(v)->length + 2 * v->rtt;
+    if (v->round_end < end)
+        v->round_end = end;
+}
+
 enum wend_drop wend_volley_receive(struct wend_volley *v, struct wend_bytes in, wend_instant now)
 {
     struct wend_volley_message m;
@@ -195,6 +211,8 @@ enum wend_drop wend_volley_receive(struct wend_volley *v, struct wend_bytes in, 
     if (m.serial != v->plan.serial)
         return wend_drops_add(&v->drops, WEND_DROP_NO_SESSION);
     v->heard_at = now;
+    if (!v->heard_peer)
+        hear_first(v, now);
     const enum wend_drop drop = take(v, &m, now);
     volley_work(v, now);
     volley_fire(v, now);

@@ -207,8 +207,10 @@ static inline struct wend_datagram plane_by(struct plane *p, uint32_t slot,
                                             const struct wend_plane_path *path,
                                             struct wend_bytes message)
 {
-    struct wend_datagram d = {
-        .transport = path->transport, .stream = path->stream, .remote = path->remote};
+    struct wend_datagram d = {.transport = path->transport,
+                              .stream = path->stream,
+                              .remote = path->remote,
+                              .socket = path->socket};
 
     if (path->transport != WEND_TRANSPORT_NONE)
         p->stats[slot].sent_ways[path->channel != 0 ? WEND_WAY_RELAY : WEND_WAY_DIRECT]++;

@@ -63,6 +63,11 @@ struct world {
     bool unchecked;                        // invariants are not walked at each step
     // What becomes of a datagram on the direct way: so long it takes, or -1: lost. NULL: 10 ms.
     wend_duration (*fate)(size_t from, size_t to, const struct wend_datagram *d);
+    // For hosts with several sockets (volleying.h). `out` takes a datagram; `in` says by which
+    // socket one comes, or false: by none; `local` of what comes is where it was sent to.
+    void (*out)(struct host *h, const struct wend_datagram *d);
+    bool (*in)(struct host *h, struct wend_datagram *way);
+    void (*event)(struct host *h, const struct wend_node_event *e);
 };
 
 static struct world world;
@@ -118,6 +123,10 @@ static inline void host_out(struct host *h, const struct wend_datagram *d)
             fly(HOSTS, TO_SERVER, &way);
         return;
     }
+    if (world.out != NULL) {
+        world.out(h, d);
+        return;
+    }
     permit(h, &d->remote);
     if (wend_address_equal(&d->remote, &world.server)) {
         way.local = world.server;
@@ -143,8 +152,12 @@ static inline void server_out(const struct wend_datagram *d)
         if (d->transport == WEND_TRANSPORT_TCP && d->stream / 100 == i + 1) {
             way.stream = d->stream % 100;
             fly(i, TO_SERVER, &way);
-        } else if (d->transport == WEND_TRANSPORT_UDP && !h->udp_blocked &&
+        } else if (d->transport == WEND_TRANSPORT_UDP && !h->udp_blocked && world.in == NULL &&
                    wend_address_equal(&h->address, &d->remote)) {
+            fly(i, TO_SERVER, &way);
+        } else if (d->transport == WEND_TRANSPORT_UDP && world.in != NULL &&
+                   wend_address_same_ip(&h->address, &d->remote)) {
+            way.local = d->remote;
             fly(i, TO_SERVER, &way);
         }
     }
@@ -186,6 +199,8 @@ static inline void take_data(struct host *h, const struct wend_datagram *d)
 static inline void note_event(struct host *h, const struct wend_node_event *e)
 {
     h->count[e->kind]++;
+    if (world.event != NULL)
+        world.event(h, e);
     if (e->kind == WEND_NODE_PACKET) {
         (void)plane_arrived(&h->plane, e->bytes, world.now);
         h->plane.early++;
@@ -292,9 +307,16 @@ static inline void deliver_to_server(struct flight *f)
     drain_server();
 }
 
-static inline void deliver_to_host(struct host *h, const struct flight *f)
+static inline bool gets_in(struct host *h, struct flight *f)
 {
-    if (!h->up || (f->way.transport == WEND_TRANSPORT_UDP && !is_permitted(h, &f->way.remote)))
+    if (f->way.transport != WEND_TRANSPORT_UDP)
+        return true;
+    return world.in != NULL ? world.in(h, &f->way) : is_permitted(h, &f->way.remote);
+}
+
+static inline void deliver_to_host(struct host *h, struct flight *f)
+{
+    if (!h->up || !gets_in(h, f))
         return;
     take_data(h, &f->way);
     hear_plane(h);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The simulated NATs' gateways, asked by PCP (RFC 6887) and NAT-PMP (RFC 6886): what they grant, to
 // whom, how long, and what passes then.
+#include <errno.h>
+
 #include "net_world.h"
 #include "wire/natpmp.h"
 #include "wire/pcp.h"
@@ -352,6 +354,54 @@ static void test_any_bytes_are_borne(void **state)
     }
 }
 
+// --- IGD ---
+
+static int map_port(uint16_t port, uint16_t wished, uint32_t lifetime_s, struct wend_address *ret)
+{
+    struct wend_sim_port_ask a = {
+        .site = 1, .inside = private_of(0, port), .wished = wished, .lifetime_s = lifetime_s};
+    return wend_sim_net_map_port(world.net, &a, world.now, ret);
+}
+
+static void test_igd_maps_and_deletes(void **state)
+{
+    struct wend_address outside = {0};
+
+    (void)state;
+    open_by(WEND_SIM_GATEWAY_IGD);
+    assert_int_equal(map_port(PORT, 5000, 60, &outside), 0);
+    assert_address(&outside, public_of(0, 5000));
+    assert_int_equal(map_port(PORT + 1, 5000, 60, &outside), 0); // taken: another one
+    assert_int_not_equal(outside.port, 5000);
+    assert_int_equal(map_port(PORT, 5000, 0, &outside), 0);
+    assert_int_equal(map_port(PORT + 2, 6000, 60, &outside), 0);
+    assert_address(&outside, public_of(0, 6000));
+    wend_sim_net_check(world.net);
+}
+
+static void test_igd_is_silent_and_harmful(void **state)
+{
+    static const int errors[WEND_SIM_GATEWAY_HARMS] = {
+        [WEND_SIM_GATEWAY_REFUSES] = -EACCES,        [WEND_SIM_GATEWAY_FULL] = -ENOSPC,
+        [WEND_SIM_GATEWAY_NO_LIFETIME] = -EBADMSG,   [WEND_SIM_GATEWAY_NOWHERE] = -EBADMSG,
+        [WEND_SIM_GATEWAY_CONFUSED] = -EBADMSG,      [WEND_SIM_GATEWAY_GARBLED] = -EBADMSG,
+        [WEND_SIM_GATEWAY_ELSEWHERE] = -EHOSTUNREACH};
+    struct wend_address outside = {0};
+    const uint8_t bytes[2] = {0};
+
+    (void)state;
+    for (int harm = WEND_SIM_GATEWAY_SOUND; harm < WEND_SIM_GATEWAY_HARMS; harm++) {
+        struct wend_sim_box box = box_of(WEND_SIM_GATEWAY_IGD);
+        box.gateway_harm = (enum wend_sim_gateway_harm)harm;
+        open_with(&box);
+        assert_int_equal(map_port(PORT, 5000, 60, &outside), errors[harm]);
+        ask(0, bytes, sizeof bytes);
+        assert_false(answered(0));
+    }
+    open_by(WEND_SIM_GATEWAY_PCP);
+    assert_int_equal(map_port(PORT, 5000, 60, &outside), -EHOSTUNREACH);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +417,8 @@ int main(void)
         cmocka_unit_test(test_natpmp_tells_its_version_its_address_and_maps),
         cmocka_unit_test(test_nobody_answers_where_no_gateway_is),
         cmocka_unit_test(test_any_bytes_are_borne),
+        cmocka_unit_test(test_igd_maps_and_deletes),
+        cmocka_unit_test(test_igd_is_silent_and_harmful),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
