@@ -319,6 +319,26 @@ static void another_address_is_found_out_anew(void **state)
     sim_world_end(&world);
 }
 
+// A firewall that stopped UDP lets it pass again: the way to the server shows it.
+static void udp_that_comes_back_is_noticed(void **state)
+{
+    struct wend_sim_box box = {.kind = WEND_SIM_BOX_NAT, .only_tcp443 = true};
+
+    (void)state;
+    plan(1, &box);
+    scenario.length = WEND_S(4000);
+    sim_world_begin(&world, &scenario, &options);
+    sim_world_run(&world, SIM_BEGIN + WEND_S(60));
+    assert_int_equal(found().udp, WEND_NAT_NO);
+    box.only_tcp443 = false;
+    wend_sim_net_set_box(world.net, world.devices[0].top, &box);
+    sim_world_run(&world, SIM_BEGIN + WEND_S(2500));
+    assert_int_equal(found().udp, WEND_NAT_YES);
+    assert_int_equal(found().mapping, WEND_NAT_ENDPOINT_INDEPENDENT);
+    assert_in_range(questions(), 2, 6);
+    sim_world_end(&world);
+}
+
 // --- a port mapped by a gateway ---
 
 static void begin_symmetric(uint64_t seed)
@@ -420,6 +440,7 @@ int main(void)
         cmocka_unit_test(barred_ports_leave_what_the_session_shows),
         cmocka_unit_test(keepalives_show_how_long_a_mapping_lives),
         cmocka_unit_test(another_address_is_found_out_anew),
+        cmocka_unit_test(udp_that_comes_back_is_noticed),
         cmocka_unit_test(a_mapping_opens_the_model),
         cmocka_unit_test(a_mapping_outlives_the_model),
     };
