@@ -92,6 +92,7 @@ static void none_is_named_so(void **state)
     (void)state;
     const struct wend_nat_model m = find_out(1, &none);
     assert_int_equal(m.mapping, WEND_NAT_NONE);
+    assert_false(m.barred);
     assert_int_equal(m.translates, WEND_NAT_NO);
 }
 
@@ -247,6 +248,7 @@ static void barred_ports_leave_what_the_session_shows(void **state)
     assert_int_equal(self.nat.udp, WEND_NAT_YES);
     assert_int_equal(self.nat.mapping, WEND_NAT_UNKNOWN);
     assert_true(wend_address_same_ip(&self.nat.public, &self.public_address));
+    assert_true(self.nat.barred);
     assert_true(wend_plan_is_sound(&self.nat));
     assert_non_null(self.nat_reason);
     sim_world_end(&world);
