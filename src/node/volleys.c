@@ -305,6 +305,7 @@ static void begin(struct wend_node *n, struct wend_contact *c, const struct wend
     struct wend_nat_model own;
 
     as_told(n, &own);
+    own.barred = wend_nat_model(n)->barred; // the plan does not depend on it
     in.own = &own;
     in.peer = peer;
     in.own_first =

@@ -103,10 +103,11 @@ static bool is_opened_way(const struct wend_volley *v, const struct wend_volley_
 
 // A side with one port for everybody takes what comes to it for an answer: only who has what we
 // said over the relay can have made it, and our datagrams go back the way it came. So does a fresh
-// socket with what comes from where it opened to: that is the mapping by which it sends there.
+// socket with what comes from where it opened to: that is the mapping by which it sends there. Not
+// where we may send to some ports alone: then nothing shows that ours get there.
 static bool is_answer(const struct wend_volley *v, const struct wend_volley_hit *hit)
 {
-    if (hit->echo != v->plan.serial)
+    if (hit->echo != v->plan.serial || v->own.barred)
         return false;
     return is_opened_way(v, hit) || (is_one_sided(v, v->plan.own) && hit->socket == 0 &&
                                      has_one_port(&v->own, volley_part(v)));
