@@ -5,7 +5,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build
 
-.PHONY: all build demo test test-long bench proof matrix check format install deps clean
+.PHONY: all build demo test test-long bench proof matrix reach check format install deps clean
 
 all: build
 
@@ -48,6 +48,10 @@ proof: build
 # Who can reach whom: every NAT against every NAT, from the simulator.
 matrix: build
 	@$(BUILD)/sim/wend-sim-fast --matrix --jobs 2
+
+# The same as docs/reach.md, for people who run networks.
+reach: build
+	@tools/reach-table --sim $(BUILD)/sim/wend-sim-fast --out docs/reach.md
 
 format:
 	@tools/deps build test

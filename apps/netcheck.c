@@ -11,6 +11,7 @@
 #include "io/log.h"
 #include "io/netcheck_json.h"
 #include "io/netcheck_words.h"
+#include "io/status_words.h"
 #include "io/store_device.h"
 
 #define COMMAND     "netcheck"
@@ -164,6 +165,7 @@ static void print_nat(const struct wend_netcheck *n, const struct wend_nat_model
 {
     char text[WEND_WORDS_LEN], address[WEND_ADDRESS_TEXT_LEN];
     const char *hairpin = wend_words_hairpin(m);
+    const unsigned gateways = wend_status_gateways(m, n->gateways);
 
     if (m->public.family != WEND_FAMILY_NONE)
         printf("seen from outside as %s\n", wend_address_format(&m->public, address));
@@ -173,6 +175,8 @@ static void print_nat(const struct wend_netcheck *n, const struct wend_nat_model
     if (n->mapped.family != WEND_FAMILY_NONE)
         printf("The gateway grants ports by %s: %s was ours for a moment.\n", n->port_mapping,
                wend_address_format(&n->mapped, address));
+    if (gateways >= 2)
+        printf("At least %u NATs are in a row before you.\n", gateways);
     if (n->lifetime_asked)
         printf("%s\n", wend_words_lifetime(&n->lifetime, text));
 }

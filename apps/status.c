@@ -102,6 +102,37 @@ static int print_peers(const json_t *peers)
     return WEND_EXIT_OK;
 }
 
+static void print_nat(const json_t *nat)
+{
+    const char *port_mapping = wend_peek_text(nat, "port_mapping", "none");
+    const double gateways = wend_peek_number(nat, "gateways", 0);
+    const char *reason = wend_peek_text(nat, "reason", NULL);
+    printf("seen from outside as %s\n", wend_peek_text(nat, "public", "-"));
+    printf("%s\n", wend_peek_text(nat, "words", "-"));
+    if (reason != NULL)
+        printf("Why it is not known: %s.\n", reason);
+    if (strcmp(port_mapping, "none") != 0)
+        printf("The gateway has mapped a port for this device, by %s.\n", port_mapping);
+    if (gateways >= 2)
+        printf("At least %.0f NATs are in a row before this device.\n", gateways);
+}
+
+// Why each peer's packets take the path that they take.
+static void print_whys(const json_t *peers)
+{
+    size_t i;
+    json_t *peer;
+    bool any = false;
+    json_array_foreach(peers, i, peer)
+    {
+        const char *why = wend_peek_text(peer, "why", NULL);
+        if (why == NULL)
+            continue;
+        printf("%s%s: %s\n", any ? "" : "\n", wend_peek_text(peer, "name", "-"), why);
+        any = true;
+    }
+}
+
 static void print_self(const json_t *self)
 {
     size_t i;
@@ -110,8 +141,8 @@ static void print_self(const json_t *self)
            wend_peek_text(self, "network", "-"), wend_peek_text(self, "interface", "-"));
     json_array_foreach(json_object_get(self, "addresses"), i, address)
         printf(", %s", json_is_string(address) ? json_string_value(address) : "-");
-    printf("\nseen from outside as %s\n",
-           wend_peek_text(json_object_get(self, "nat"), "public", "-"));
+    printf("\n");
+    print_nat(json_object_get(self, "nat"));
 }
 
 static void print_servers(const json_t *servers)
@@ -139,6 +170,7 @@ static int print_status(const json_t *answer, bool json)
         print_servers(json_object_get(answer, "servers"));
         printf("\n");
         status = print_peers(json_object_get(answer, "peers"));
+        print_whys(json_object_get(answer, "peers"));
     }
     return fflush(stdout) == 0 ? status : WEND_EXIT_FAILED;
 }
@@ -152,7 +184,7 @@ int wend_cmd_status(int argc, char **argv)
     const struct wend_cli_spec spec = {
         .command = "status",
         .usage = "[--json]",
-        .about = "Shows this device, its servers, and which path leads to each peer.",
+        .about = "Shows this device, its servers, and which path leads to each peer, and why.",
         .options = options,
         .option_count = 1,
     };

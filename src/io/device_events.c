@@ -233,10 +233,12 @@ static json_t *prefer(struct wend_device *d, const json_t *request)
 static json_t *status(struct wend_device *d)
 {
     struct wend_plane_counts counts;
-    json_t *all = wend_status_json(d->node, d->stats, d->tun.name, wend_clock_now());
-    json_t *nat = json_object_get(json_object_get(all, "self"), "nat");
-    (void)json_object_set_new(nat, "port_mapping",
-                              json_string(wend_port_mapping_source(d->port_mapping)));
+    const struct wend_status_about about = {
+        .interface = d->tun.name,
+        .port_mapping = wend_port_mapping_source(d->port_mapping),
+        .gateways = wend_port_mapping_gateways(d->port_mapping),
+    };
+    json_t *all = wend_status_json(d->node, d->stats, &about, wend_clock_now());
     wend_plane_read_counts(d->plane, &counts);
     if (all != NULL)
         json_object_set_new(all, "drops", wend_status_drops(&counts));

@@ -35,6 +35,7 @@ struct wend_netcheck {
     bool gateway_asked;
     const char *port_mapping;   // protocol, or "none"
     struct wend_address mapped; // what the gateway granted; family NONE: nothing
+    unsigned gateways;          // in a row, at least so many, by their own word; 0: unknown
 
     // Its own.
     struct wend_random random;

@@ -48,6 +48,7 @@ static void ask(struct wend_netcheck *n, struct question *q)
         uv_run(&q->loop, UV_RUN_DEFAULT);
     n->gateway_asked = true;
     n->mapped = q->mapped;
+    n->gateways = wend_port_mapping_gateways(q->mapping);
     if (q->mapped.family != WEND_FAMILY_NONE)
         n->port_mapping = wend_port_mapping_source(q->mapping);
 }

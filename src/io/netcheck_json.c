@@ -110,10 +110,12 @@ static json_t *nat(const struct wend_netcheck *n)
 {
     const struct wend_nat_model model = wend_netcheck_model(n);
     const struct wend_nat_model *m = &model;
-    json_t *all = wend_status_nat(m, &m->public);
-    json_t *port_mapping = n->gateway_asked ? json_string(n->port_mapping) : json_null();
+    const struct wend_status_about about = {
+        .port_mapping = n->gateway_asked ? n->port_mapping : NULL,
+        .gateways = n->gateways,
+    };
+    json_t *all = wend_status_nat(m, &m->public, &about);
 
-    json_object_set_new(all, "port_mapping", port_mapping);
     json_object_set_new(all, "mapped", address_or_null(&n->mapped));
     json_object_set_new(all, "udp", answer_or_null(m->udp));
     json_object_set_new(all, "hairpin", answer_or_null(m->hairpin));

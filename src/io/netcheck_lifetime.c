@@ -173,8 +173,10 @@ static void fill_request(struct wend_lifetime *l, size_t i, struct wend_datagram
 
     make_id(l, i, asks, header.transaction);
     wend_stun_begin(&w, l->request, sizeof l->request, &header);
-    if (aside && l->way == WEND_LIFETIME_RESPONSE_PORT)
+    if (aside && l->way == WEND_LIFETIME_RESPONSE_PORT) {
         wend_stun_put_response_port(&w, s->mapped.port);
+        wend_stun_fill(&w); // `wend serve` gives other ports no more than the request has
+    }
     *ret = (struct wend_datagram){
         .transport = WEND_TRANSPORT_UDP,
         .socket = aside ? 0 : (uint16_t)i,

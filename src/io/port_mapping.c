@@ -35,6 +35,7 @@ struct wend_port_mapping {
     int outer_layer;                    // whose outside was private last
     wend_instant outer_until;           // the router behind is waited for; WEND_NEVER: not
     struct wend_address by_igd, mapped; // family NONE: not
+    bool igd_nested;                    // it said that its outside is private
     const char *source;                 // of `mapped`
 };
 
@@ -80,6 +81,7 @@ static void on_igd(void *context, const struct wend_igd_event *e)
     if (e->kind == WEND_IGD_FAILED || e->kind == WEND_IGD_LOST)
         wend_log(WEND_LOG_INFO, e->kind == WEND_IGD_LOST ? "port-lost" : "port-not-mapped",
                  WEND_T("source", "igd"), WEND_T("why", e->why), WEND_N("code", e->code));
+    p->igd_nested = e->kind == WEND_IGD_FAILED && e->why != NULL && strcmp(e->why, "nested") == 0;
     p->by_igd = e->kind == WEND_IGD_MAPPED ? e->external : (struct wend_address){0};
     choose(p);
 }
@@ -291,6 +293,7 @@ void wend_port_mapping_look(struct wend_port_mapping *p, struct wend_netlink *n)
     p->checked = now;
     p->gateway = gateway;
     p->inside = inside;
+    p->igd_nested = p->igd_nested && !moved;
     if (found && moved)
         set_requests(p);
     p->inside.port = p->config.port;
@@ -316,6 +319,22 @@ void wend_port_mapping_set_beacon(struct wend_port_mapping *p, const struct wend
 const char *wend_port_mapping_source(const struct wend_port_mapping *p)
 {
     return p != NULL ? p->source : "none";
+}
+
+unsigned wend_port_mapping_gateways(const struct wend_port_mapping *p)
+{
+    unsigned count = 0;
+
+    if (p == NULL)
+        return 0;
+    for (unsigned i = 0; i < WEND_MAPPING_LAYERS; i++) {
+        const struct wend_lease *l = &p->machine.layers[i];
+        if (l->state == WEND_LEASE_HELD)
+            count = wend_mapping_is_public(&l->external) ? i + 1 : i + 2;
+    }
+    if (count == 0 && p->by_igd.family != WEND_FAMILY_NONE)
+        return 1;
+    return count < 2 && p->igd_nested ? 2 : count;
 }
 
 // The loop has ended: this waits by itself, for the deletions' answers.

@@ -45,6 +45,11 @@ void wend_port_mapping_set_beacon(struct wend_port_mapping *p, const struct wend
 // Which protocol holds the mapping: "pcp", "nat-pmp", "igd", or "none". NULL: "none".
 const char *wend_port_mapping_source(const struct wend_port_mapping *p);
 
+// How many gateways are in a row, as far as those asked have said: at least so many. One that
+// grants an address which the internet does not route has another one behind it. 0: nobody has
+// said.
+unsigned wend_port_mapping_gateways(const struct wend_port_mapping *p);
+
 // Deletes what is mapped, for WEND_PORT_MAPPING_CLOSE at most, and lets go. The loop must run once
 // more. NULL: nothing.
 void wend_port_mapping_close(struct wend_port_mapping *p);

@@ -4,12 +4,15 @@
 #include <ifaddrs.h>
 #include <math.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/text.h"
 #include "io/device.h"
+#include "io/netcheck_words.h"
 #include "io/sockaddr.h"
+#include "io/status_words.h"
 
 static const struct wend_plane_stats no_stats;
 
@@ -154,36 +157,46 @@ static const char *allocation_name(enum wend_nat_allocation a)
     return "unknown";
 }
 
-// As discovery found it. Before it has, or where no server answers it, an address that nobody
-// translated is taken for one without NAT.
-json_t *wend_status_nat(const struct wend_nat_model *m, const struct wend_address *public_address)
+static json_t *nat_words(const struct wend_nat_model *m)
 {
-    const bool untold = m->serial == 0 && is_of_this_host(public_address);
-    const char *mapping = untold ? "none" : dependence_name(m->mapping);
-    const char *filtering = untold ? "none" : dependence_name(m->filtering);
-    json_t *delta = m->allocation == WEND_NAT_SEQUENTIAL ? json_integer(m->delta) : json_null();
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s}", "mapping", mapping, "filtering", filtering,
-                     "allocation", allocation_name(m->allocation), "delta", delta, "public",
-                     address_text(public_address), "port_mapping", "none");
+    char mapping[WEND_WORDS_LEN], text[2 * WEND_WORDS_LEN];
+    snprintf(text, sizeof text, "%s %s", wend_words_mapping(m, mapping), wend_words_filtering(m));
+    return json_string(text);
 }
 
-static json_t *nat_of(const struct wend_self_view *self)
+// As discovery found it. Before it has, or where no server answers it, an address that nobody
+// translated is taken for one without NAT.
+json_t *wend_status_nat(const struct wend_nat_model *m, const struct wend_address *public_address,
+                        const struct wend_status_about *about)
 {
-    json_t *nat = wend_status_nat(&self->nat, &self->public_address);
+    struct wend_nat_model nat = *m;
+    const unsigned gateways = wend_status_gateways(m, about->gateways);
+    if (m->serial == 0 && is_of_this_host(public_address))
+        nat.mapping = nat.filtering = WEND_NAT_NONE;
+    json_t *delta = nat.allocation == WEND_NAT_SEQUENTIAL ? json_integer(nat.delta) : json_null();
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s?, s:o, s:o}", "mapping",
+                     dependence_name(nat.mapping), "filtering", dependence_name(nat.filtering),
+                     "allocation", allocation_name(nat.allocation), "delta", delta, "public",
+                     address_text(public_address), "port_mapping", about->port_mapping, "gateways",
+                     gateways > 0 ? json_integer(gateways) : json_null(), "words", nat_words(&nat));
+}
 
+static json_t *nat_of(const struct wend_self_view *self, const struct wend_status_about *about)
+{
+    json_t *nat = wend_status_nat(&self->nat, &self->public_address, about);
     if (self->nat_reason != NULL)
         (void)json_object_set_new(nat, "reason", json_string(self->nat_reason));
     return nat;
 }
 
-json_t *wend_status_self(const struct wend_self_view *self, const char *interface)
+json_t *wend_status_self(const struct wend_self_view *self, const struct wend_status_about *about)
 {
-    return json_pack("{s:s, s:o, s:o, s:s, s:s, s:i, s:o, s:o, s:I, s:I}", "name", self->name,
-                     "key", key_text(self->key), "addresses", addresses(&self->ipv4, &self->ipv6),
-                     "network", self->network, "interface", interface, "mtu", WEND_DEVICE_MTU,
-                     "nat", nat_of(self), "network_key", key_text(self->network_key),
-                     "network_serial", (json_int_t)self->network_serial, "revocation_serial",
-                     (json_int_t)self->revocation_serial);
+    return json_pack(
+        "{s:s, s:o, s:o, s:s, s:s, s:i, s:o, s:o, s:I, s:I}", "name", self->name, "key",
+        key_text(self->key), "addresses", addresses(&self->ipv4, &self->ipv6), "network",
+        self->network, "interface", about->interface, "mtu", WEND_DEVICE_MTU, "nat",
+        nat_of(self, about), "network_key", key_text(self->network_key), "network_serial",
+        (json_int_t)self->network_serial, "revocation_serial", (json_int_t)self->revocation_serial);
 }
 
 json_t *wend_status_server(const struct wend_self_view *self)
@@ -223,6 +236,13 @@ static json_t *paths_json(const struct wend_peer_view *peer)
     return all;
 }
 
+static json_t *volley_json(const struct wend_volley_view *v)
+{
+    const bool tried = v->method != WEND_METHOD_NONE;
+    return json_pack("{s:s, s:s?, s:s?}", "state", wend_status_volley_state(v), "method",
+                     tried ? wend_plan_method_name(v->method) : NULL, "plan", v->reason);
+}
+
 static void add_counters(json_t *to, const struct wend_plane_stats *s, wend_instant now)
 {
     const wend_instant heard = atomic_load_explicit(&s->last_any_received, memory_order_relaxed);
@@ -247,13 +267,15 @@ json_t *wend_status_peer(const struct wend_peer_view *peer, const struct wend_pl
 {
     json_t *path =
         peer->path_used < peer->path_count ? path_json(&peer->paths[peer->path_used]) : no_path();
-    json_t *one =
-        json_pack("{s:s, s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:b}", "name", peer->name,
-                  "key", key_text(peer->key), "addresses", addresses(&peer->ipv4, &peer->ipv6),
-                  "online", peer->online, "state", peer_state_name(peer), "path", path, "paths",
-                  paths_json(peer), "first_packet_ms", milliseconds(peer->first_packet),
-                  "direct_after_ms", milliseconds(peer->direct_after), "switches",
-                  (json_int_t)peer->switches, "early_data", peer->early_data);
+    char why[WEND_WHY_LEN];
+    json_t *one = json_pack("{s:s, s:o, s:o, s:b, s:s, s:o, s:s?, s:o, s:o, s:o, s:o, s:I, s:b}",
+                            "name", peer->name, "key", key_text(peer->key), "addresses",
+                            addresses(&peer->ipv4, &peer->ipv6), "online", peer->online, "state",
+                            peer_state_name(peer), "path", path, "why", wend_status_why(peer, why),
+                            "volley", volley_json(&peer->volley), "paths", paths_json(peer),
+                            "first_packet_ms", milliseconds(peer->first_packet), "direct_after_ms",
+                            milliseconds(peer->direct_after), "switches",
+                            (json_int_t)peer->switches, "early_data", peer->early_data);
     if (one != NULL)
         add_counters(one, stats != NULL ? stats : &no_stats, now);
     return one;
@@ -267,7 +289,7 @@ static const struct wend_plane_stats *stats_of(const struct wend_plane_stats *al
 }
 
 json_t *wend_status_json(const struct wend_node *node, const struct wend_plane_stats *stats,
-                         const char *interface, wend_instant now)
+                         const struct wend_status_about *about, wend_instant now)
 {
     struct wend_self_view self;
     struct wend_peer_view peer;
@@ -276,9 +298,8 @@ json_t *wend_status_json(const struct wend_node *node, const struct wend_plane_s
     wend_node_self(node, &self);
     while (wend_node_next_peer(node, &cursor, &peer))
         json_array_append_new(peers, wend_status_peer(&peer, stats_of(stats, peer.slot), now));
-    return json_pack("{s:i, s:o, s:[o], s:o}", "version", 1, "self",
-                     wend_status_self(&self, interface), "servers", wend_status_server(&self),
-                     "peers", peers);
+    return json_pack("{s:i, s:o, s:[o], s:o}", "version", 1, "self", wend_status_self(&self, about),
+                     "servers", wend_status_server(&self), "peers", peers);
 }
 
 static json_t *drops_json(const struct wend_drops *drops)

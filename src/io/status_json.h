@@ -12,9 +12,16 @@
 #include "node/plane.h"
 #include "node/view.h"
 
+// What the node does not know.
+struct wend_status_about {
+    const char *interface;
+    const char *port_mapping; // that holds a port (wend_port_mapping_source); NULL: nobody asked
+    unsigned gateways;        // in a row, at least so many (wend_port_mapping_gateways); 0: unknown
+};
+
 // The whole answer. `stats` is indexed by slot; NULL: all zero.
 json_t *wend_status_json(const struct wend_node *node, const struct wend_plane_stats *stats,
-                         const char *interface, wend_instant now);
+                         const struct wend_status_about *about, wend_instant now);
 
 // The peer of this name (any case), "name.network.wend", address inside, or key in base64; or
 // {"error": …}. Beside what a peer has in the status: "rx_direct" and "rx_relay", datagrams opened
@@ -31,8 +38,9 @@ bool wend_status_is_called(const struct wend_peer_view *peer, const char *networ
                            const char *name);
 
 // The parts, from views alone.
-json_t *wend_status_self(const struct wend_self_view *self, const char *interface);
-json_t *wend_status_nat(const struct wend_nat_model *m, const struct wend_address *public_address);
+json_t *wend_status_self(const struct wend_self_view *self, const struct wend_status_about *about);
+json_t *wend_status_nat(const struct wend_nat_model *m, const struct wend_address *public_address,
+                        const struct wend_status_about *about);
 json_t *wend_status_server(const struct wend_self_view *self);
 json_t *wend_status_peer(const struct wend_peer_view *peer, const struct wend_plane_stats *stats,
                          wend_instant now);

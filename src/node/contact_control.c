@@ -292,7 +292,7 @@ void wend_contact_control(struct wend_node *n, const struct wend_origin *origin,
     }
     struct wend_contact *c = wend_contact_by_index(n, message.receiver);
     struct wend_contact_pair *pair = c != NULL ? wend_contact_pair(c, message.receiver) : NULL;
-    if (pair == NULL && c != NULL && wend_early_keep_control(n, c, origin, message.receiver))
+    if (pair == NULL && c != NULL && wend_early_keep_control(n, c, origin, in))
         return;
     if (pair == NULL) {
         wend_node_drop(n, WEND_DROP_NO_SESSION);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Data messages that come before the opening half has their keys: a responder may send as soon as
-// it has answered, and what it sends may overtake its answer. The same with a volley's datagrams.
+// it has answered, and what it sends may overtake its answer. The same with a volley's datagrams
+// and messages: these go by the channel, the answer by the request that the server deals with.
 #include <string.h>
 
 #include "node/contact.h"
@@ -43,7 +44,8 @@ static struct wend_kept *find_cell(struct wend_node *n, uint32_t index, size_t l
     return free_cell;
 }
 
-static void keep(struct wend_node *n, uint32_t index, const struct wend_datagram *whole)
+static void keep(struct wend_node *n, uint32_t index, const struct wend_datagram *whole,
+                 uint32_t channel)
 {
     struct wend_kept *k = find_cell(n, index, whole->bytes.len);
 
@@ -54,6 +56,7 @@ static void keep(struct wend_node *n, uint32_t index, const struct wend_datagram
     k->index = index;
     k->serial = ++n->kept_serial;
     k->way = *whole;
+    k->channel = channel;
     k->len = (uint16_t)whole->bytes.len;
     memcpy(k->bytes, whole->bytes.at, whole->bytes.len);
     n->kept_count++;
@@ -78,10 +81,10 @@ void wend_early_unopened(struct wend_node *n, const struct wend_origin *origin,
     if (pair != NULL)
         give_back(n, pair, &origin->way, origin->way.bytes);
     else
-        keep(n, data.receiver, &origin->way);
+        keep(n, data.receiver, &origin->way, 0);
 }
 
-// Data may be kept in the relay frame that it came in; control comes straight.
+// Data may be kept in the relay frame that it came in; control is kept without.
 enum kept { KEPT_ANY, KEPT_DATA, KEPT_CONTROL };
 
 static struct wend_kept *oldest_of(struct wend_node *n, uint32_t index, enum kept what)
@@ -115,11 +118,17 @@ void wend_early_give_back(struct wend_node *n, struct wend_contact_pair *pair)
 }
 
 bool wend_early_keep_control(struct wend_node *n, const struct wend_contact *c,
-                             const struct wend_origin *origin, uint32_t index)
+                             const struct wend_origin *origin, struct wend_bytes in)
 {
-    if (origin->kind != WEND_ORIGIN_DIRECT || c->starting != index || c->model_told == 0)
+    const uint32_t index = wend_get_u32le(in.at + 4); // wend_message_read_data has read it
+    const bool through = origin->kind == WEND_ORIGIN_CHANNEL;
+    struct wend_datagram bare = origin->way;
+
+    if ((origin->kind != WEND_ORIGIN_DIRECT && !through) || c->starting != index ||
+        c->model_told == 0)
         return false;
-    keep(n, index, &origin->way);
+    bare.bytes = in;
+    keep(n, index, &bare, through ? origin->channel : 0);
     return true;
 }
 
@@ -128,7 +137,11 @@ void wend_early_open_controls(struct wend_node *n, uint32_t index)
     struct wend_kept *k;
 
     while ((k = oldest_of(n, index, KEPT_CONTROL)) != NULL) {
-        const struct wend_origin origin = {.kind = WEND_ORIGIN_DIRECT, .way = k->way};
+        const struct wend_origin origin = {
+            .kind = k->channel != 0 ? WEND_ORIGIN_CHANNEL : WEND_ORIGIN_DIRECT,
+            .way = k->way,
+            .channel = k->channel,
+        };
         release(n, k);
         wend_contact_control(n, &origin, (struct wend_bytes){.at = k->bytes, .len = k->len});
     }

@@ -71,12 +71,13 @@ void wend_early_take(struct wend_node *n, struct wend_contact *c, const struct w
 // WEND_NODE_KEPT_*; of a pair whose keys are on their way there: given back; else hinted at.
 void wend_early_unopened(struct wend_node *n, const struct wend_origin *origin,
                          struct wend_bytes in);
-// The opening half has been told the keys of `index`: what was kept for it goes there, in order.
-// A sealed control message that came straight, for the handshake under way. False: not kept.
+// A sealed control message that came straight or by the channel, for the handshake under way, which
+// bears our NAT model. `in` was read as one. False: not kept.
 bool wend_early_keep_control(struct wend_node *n, const struct wend_contact *c,
-                             const struct wend_origin *origin, uint32_t index);
+                             const struct wend_origin *origin, struct wend_bytes in);
 // Its keys are there: what was kept is taken as if it came now.
 void wend_early_open_controls(struct wend_node *n, uint32_t index);
+// The opening half has been told the keys of `index`: what was kept for it goes there, in order.
 void wend_early_give_back(struct wend_node *n, struct wend_contact_pair *pair);
 // Nobody will have keys for `index`.
 void wend_early_forget(struct wend_node *n, uint32_t index);

@@ -122,6 +122,7 @@ struct wend_kept {
     uint32_t index; // 0: free
     uint32_t serial;
     struct wend_datagram way; // its bytes: stale
+    uint32_t channel;         // of a control message through the relay; 0: straight, or data
     uint16_t len;
     uint8_t bytes[WEND_DATAGRAM_MAX];
 };
@@ -189,8 +190,11 @@ struct wend_contact {
     uint8_t volley;      // 1 + index; 0: none
     uint8_t volley_end;  // enum wend_volley_end
     uint8_t volley_tries;
-    bool volley_due; // a handshake is to be made for its sake
-    bool keepalive;  // to be sent once the sealing half knows keys and way
+    uint8_t volley_outcome; // enum wend_plan_outcome of the last plan
+    uint8_t volley_method;  // enum wend_plan_method: that won, else of the plan's first stage
+    uint8_t volley_code;    // enum wend_volley_code: why the last one ended
+    bool volley_due;        // a handshake is to be made for its sake
+    bool keepalive;         // to be sent once the sealing half knows keys and way
     bool way_told;
     uint16_t attested_port;
     uint16_t socket;        // adopted, of the path that a volley found; 0: none

@@ -60,6 +60,23 @@ static void add_path(const struct wend_node *n, const struct wend_paths *p,
     };
 }
 
+static struct wend_volley_view volley_of(const struct wend_node *n, const struct wend_contact *c)
+{
+    const bool known = wend_nat_model(n)->serial != 0;
+
+    if (c->volley_why == NULL)
+        return (struct wend_volley_view){.nat_known = known};
+    return (struct wend_volley_view){
+        .nat_known = known,
+        .running = c->volley != 0 && c->volley_end == WEND_VOLLEY_END_NONE,
+        .end = (enum wend_volley_end)c->volley_end,
+        .outcome = (enum wend_plan_outcome)c->volley_outcome,
+        .method = (enum wend_plan_method)c->volley_method,
+        .code = (enum wend_volley_code)c->volley_code,
+        .reason = c->volley_why,
+    };
+}
+
 static void view_contact(const struct wend_node *n, const struct wend_contact *c,
                          struct wend_peer_view *ret)
 {
@@ -77,6 +94,8 @@ static void view_contact(const struct wend_node *n, const struct wend_contact *c
     ret->direct_after = c->direct_after;
     ret->switches = c->switches;
     ret->early_data = c->early_arrived;
+    ret->relay_preferred = c->paths.preference == WEND_PATHS_PREFER_RELAY;
+    ret->volley = volley_of(n, c);
     if (c->sending != 0)
         ret->state = WEND_PEER_UP;
     else if (c->starting != 0)

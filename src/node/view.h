@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Views for `wend status`: what CLI.md's JSON shows, as plain structs. Copies, no pointers inside.
+// Views for `wend status`: what its JSON shows, as plain structs. Copies; what they point
+// to is constant text.
 #ifndef WEND_NODE_VIEW_H
 #define WEND_NODE_VIEW_H
 
 #include "node/node.h"
+#include "node/volleys.h"
 #include "path/paths.h"
-#include "traverse/nat_model.h"
 
 enum wend_path_kind {
     WEND_PATH_NONE = 0,
@@ -21,6 +22,17 @@ struct wend_path_view {
     wend_duration rtt; // 0: not measured
     double loss;       // of the last probes, 0 to 1
     uint32_t mtu;      // longest IP packet that is known to pass; 0: not known
+};
+
+// What is done, or was last, for a direct path through hard NATs (volleys.h).
+struct wend_volley_view {
+    bool nat_known; // there is a model of ours
+    bool running;
+    enum wend_volley_end end;
+    enum wend_plan_outcome outcome; // of the last plan; NONE: there was none
+    enum wend_plan_method method;   // that won; else of the plan's first stage
+    enum wend_volley_code code;     // FAILED: why
+    const char *reason;             // the plan's, or NULL
 };
 
 #define WEND_VIEW_PATHS_MAX (WEND_PATHS_MAX + 1)
@@ -39,6 +51,8 @@ struct wend_peer_view {
     wend_duration first_packet, direct_after; // since contact_started; -1: not yet
     uint32_t switches;
     bool early_data;
+    bool relay_preferred; // by the user
+    struct wend_volley_view volley;
 };
 
 struct wend_self_view {

@@ -95,12 +95,14 @@ static void leave_seat(struct wend_node *n, struct wend_contact *c, struct wend_
         c->volley_tries = 0;
     } else if (v->state == WEND_VOLLEY_SETTLED) {
         c->volley_end = WEND_VOLLEY_END_FAILED;
+        c->volley_code = WEND_VOLLEY_BUSY;
         come_again(n, c, again_after(c));
         say(n, c, "over", "a path was found, and there is no place for its socket");
     } else if (!v->parked) {
         const bool no_way = v->plan.outcome != WEND_PLAN_TRY;
         const bool apart = !wend_address_same_ip(&v->own.public, &v->peer.public);
         c->volley_end = no_way && apart ? WEND_VOLLEY_END_NO_WAY : WEND_VOLLEY_END_FAILED;
+        c->volley_code = (uint8_t)v->stop_code;
         c->volley_at = WEND_NEVER;
         if (!no_way)
             come_again(n, c, again_after(c));
@@ -201,6 +203,7 @@ static bool may_begin(struct wend_node *n, struct wend_contact *c)
     }
     wend_nat_doubt(n); // the NAT is not the one that the model is about
     c->volley_why = "the server sees us elsewhere than our NAT model says: found out anew";
+    c->volley_outcome = WEND_PLAN_NONE;
     return false;
 }
 
@@ -278,6 +281,8 @@ static void not_begun(struct wend_node *n, struct wend_contact *c, int error)
     wend_node_drop(n, error == -EPERM ? WEND_DROP_NOT_ALLOWED : WEND_DROP_UNDER_LOAD);
     c->volley_why = error == -EPERM ? "the server sees the peer elsewhere than its model says"
                                     : "too many volleys run";
+    c->volley_outcome = WEND_PLAN_NONE;
+    c->volley_method = WEND_METHOD_NONE;
     c->volley_at = error == -EPERM ? WEND_NEVER : n->now + PLACE_AGAIN;
     c->volley_due = c->volley_due || error != -EPERM;
     say(n, c, "over", c->volley_why);
@@ -314,6 +319,8 @@ static void begin(struct wend_node *n, struct wend_contact *c, const struct wend
                                       .parked = parked};
     wend_random_bytes(&n->random, setup.key, sizeof setup.key);
     c->volley_why = plan.reason;
+    c->volley_outcome = (uint8_t)plan.outcome;
+    c->volley_method = (uint8_t)plan.stages[0].method; // zero without one
     if (plan.outcome == WEND_PLAN_NOT_SOUND) {
         say(n, c, "none", plan.reason);
         return;
@@ -412,6 +419,7 @@ void wend_volleys_mind(struct wend_node *n, struct wend_contact *c)
     // What was found is lost again, by a volley or, without one, by plain probes.
     if (none && c->volley_end == WEND_VOLLEY_END_WON) {
         c->volley_end = WEND_VOLLEY_END_FAILED;
+        c->volley_code = WEND_VOLLEY_CHANGED;
         come_again_soon(n, c);
     } else if (none && c->volley_end == WEND_VOLLEY_END_NONE && c->direct && !c->volley_due &&
                c->volley_at != WEND_NEVER && wend_nat_model(n)->serial != 0) {

@@ -4,15 +4,20 @@
 // A bare request gets its address and nothing else. What else RFC 5780 wants in the answer goes
 // along as far as the request is as long as that answer, so that spoofed requests gain nothing:
 // RESPONSE-ORIGIN with OTHER-ADDRESS, then MAPPED-ADDRESS, then PADDING. CHANGE-REQUEST is served
-// where there are two addresses with two ports; RESPONSE-PORT never, it would aim answers at third
-// parties.
+// where there are two addresses with two ports.
+// RESPONSE-PORT aims an answer at another port of the asking address, so that a client finds out
+// how long a silent mapping lives. Who can write a false source needs no such attribute; what it
+// adds is that hosts behind one address could have us send to each other. So it goes by UDP alone,
+// to no port of a service (below 1024), from the socket that was asked, never longer than the
+// request, and counts against the same rate.
 #include "relay/relay_state.h"
 
 #include <string.h>
 
 #include "wire/stun.h"
 
-#define ANSWER_MAX WEND_DATAGRAM_MAX
+#define ANSWER_MAX  WEND_DATAGRAM_MAX
+#define ASIDE_LEAST 1024 // RESPONSE-PORT
 
 // Of a request: which socket it came to, and which others may answer it. In the words of RFC 5780
 // section 6.1: Da:Dp and Ca:Cp.
@@ -100,7 +105,15 @@ static size_t write_success(const struct wend_stun *m, const struct wend_datagra
     return wend_stun_finish(&w);
 }
 
-// 420 with the types that stand in the way.
+static bool may_answer_aside(const struct wend_stun *m, const struct wend_datagram *in)
+{
+    return in->transport == WEND_TRANSPORT_UDP && m->response_port >= ASIDE_LEAST &&
+           !wend_stun_has(m, WEND_STUN_CHANGE_REQUEST);
+}
+
+// 420 with the types that stand in the way; or 400, "If the Request also contains the RESPONSE-PORT
+// attribute the server MUST return an error response of type 400" (RFC 5780 section 6.1, of
+// PADDING).
 static size_t write_refusal(const struct wend_stun *m, uint8_t *ret)
 {
     struct wend_stun_header header = {.method = WEND_STUN_METHOD_BINDING, .class = WEND_STUN_ERROR};
@@ -115,11 +128,35 @@ static size_t write_refusal(const struct wend_stun *m, uint8_t *ret)
         types[count++] = m->unknown[i];
     struct wend_stun_writer w;
     wend_stun_begin(&w, ret, ANSWER_MAX, &header);
-    wend_stun_put_error(&w, 420, (struct wend_bytes){0});
-    wend_stun_put_unknown(&w, types, count);
+    const bool both =
+        wend_stun_has(m, WEND_STUN_RESPONSE_PORT) && wend_stun_has(m, WEND_STUN_PADDING);
+    wend_stun_put_error(&w, both ? 400 : 420, (struct wend_bytes){0});
+    if (!both)
+        wend_stun_put_unknown(&w, types, count);
     if (wend_stun_has(m, WEND_STUN_FINGERPRINT))
         wend_stun_put_fingerprint(&w);
     return wend_stun_finish(&w);
+}
+
+// `to`: where the request came from; changed where the answer goes elsewhere, or leaves from there.
+static size_t write_answer(const struct wend_relay *r, const struct wend_stun *m,
+                           const struct wend_datagram *in, struct wend_relay_source *to,
+                           uint8_t *ret)
+{
+    const struct sockets sockets = find_sockets(r, in);
+    const bool aside = wend_stun_has(m, WEND_STUN_RESPONSE_PORT);
+    struct wend_address origin;
+    if (m->unknown_count > 0 || !choose_origin(m, &sockets, &origin))
+        return write_refusal(m, ret);
+    if (aside && (!may_answer_aside(m, in) || wend_stun_has(m, WEND_STUN_PADDING)))
+        return write_refusal(m, ret);
+    const size_t len = write_success(m, in, &sockets, &origin, ret);
+    if (aside && len > in->bytes.len)
+        return write_refusal(m, ret);
+    to->local = origin;
+    if (aside)
+        to->remote.port = m->response_port;
+    return len;
 }
 
 enum wend_drop wend_relay_stun(struct wend_relay *r, const struct wend_datagram *in)
@@ -133,16 +170,7 @@ enum wend_drop wend_relay_stun(struct wend_relay *r, const struct wend_datagram 
         return wend_relay_drop(r, WEND_DROP_RATE_LIMITED);
     uint8_t answer[ANSWER_MAX];
     struct wend_relay_source to = wend_relay_source_of(in);
-    const struct sockets sockets = find_sockets(r, in);
-    struct wend_address origin;
-    size_t len;
-    if (m.unknown_count > 0 || wend_stun_has(&m, WEND_STUN_RESPONSE_PORT) ||
-        !choose_origin(&m, &sockets, &origin)) {
-        len = write_refusal(&m, answer);
-    } else {
-        len = write_success(&m, in, &sockets, &origin, answer);
-        to.local = origin;
-    }
+    const size_t len = write_answer(r, &m, in, &to, answer);
     if (len == 0)
         return wend_relay_drop(r, WEND_DROP_MALFORMED);
     r->counts.stun++;

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 ALLOCATIONS = {
     "none": ["preserving"],
     "eim": ["preserving", "range", "sequential"],
-    "adm": ["sequential"],
-    "apdm": ["random", "block", "sequential", "swapped"],
+    "adm": ["sequential", "random"],
+    "apdm": ["preserving", "random", "block", "sequential", "swapped"],
 }
 
 
@@ -34,6 +34,8 @@ class Nat:
     firewall6: bool = True
     udp: bool = True  # False: all UDP is dropped
     only_tcp: tuple = ()  # not empty: only TCP to these ports passes
+    udp_to: tuple = ()  # not empty: of UDP, only that to these ports is let out
+    pool: tuple = ()  # not empty: the addresses one of which, at random, each UDP flow gets
     drop_percent: int = 0  # of forwarded packets, at random
     timeout: int = 30  # seconds, one-way flows
     stream_timeout: int = 120  # seconds, flows with answers
@@ -56,9 +58,19 @@ class Nat:
         return Nat.eim(allocation="sequential", **more)
 
     @staticmethod
-    def address_dependent(**more):
+    def address_dependent(allocation="sequential", **more):
         more.setdefault("filtering", "adf")
-        return Nat(mapping="adm", allocation="sequential", **more)
+        return Nat(mapping="adm", allocation=allocation, **more)
+
+    @staticmethod
+    def symmetric_preserving(**more):
+        """A socket's first mapping keeps its port, those to other destinations get random ones."""
+        return Nat(mapping="apdm", allocation="preserving", **more)
+
+    @staticmethod
+    def pooling(addresses, **more):
+        """Each flow leaves from another of the addresses, and a random port of it."""
+        return Nat.symmetric_random(pool=tuple(addresses), **more)
 
     @staticmethod
     def symmetric_random(**more):
@@ -127,6 +139,9 @@ def _filter_table(nat, external):
             f'iifname "lan" tcp dport {{ {ports} }} accept',
             "drop",
         ]
+    if nat.udp_to:
+        ports = ", ".join(str(port) for port in nat.udp_to)
+        forward.append(f'iifname "lan" udp dport != {{ {ports} }} drop')
     if not nat.udp:
         forward.append("meta l4proto udp drop")
     forward += ["ct state established,related accept", "ct status dnat accept"]
@@ -157,11 +172,16 @@ def _udp_mapping(nat, external, lan):
     lo, hi = nat.ports
     count = hi - lo + 1
     udp = 'oifname "wan" meta l4proto udp'
+    if nat.pool:
+        each = ", ".join(f"{i} : {address}" for i, address in enumerate(nat.pool))
+        return f"{udp} snat to numgen random mod {len(nat.pool)} map {{ {each} }} random"
+    if nat.allocation == "preserving" and nat.mapping == "apdm":
+        return f"{udp} meta mark 1 masquerade random\n    {udp} masquerade"
     if nat.allocation == "preserving":
         return f"{udp} masquerade"
     if nat.allocation == "range":
         return f"{udp} snat to {external}:{lo}-{hi}"
-    if nat.allocation == "random":
+    if nat.allocation == "random" and nat.mapping == "apdm":
         return f"{udp} masquerade random"
     if nat.allocation == "block":
         hosts = list(lan.hosts())[9 : 9 + count // nat.block]
@@ -184,19 +204,35 @@ def _alloc_parts(nat):
     The number travels in the packet's mark and a map makes a port of it, because nftables' counter
     is in host order and would step a port by 256. A key that is known leaves the counter alone.
     """
-    if nat.allocation != "sequential" or nat.mapping == "apdm":
+    if nat.allocation == "preserving" and nat.mapping == "apdm":
+        return _kept_parts()
+    if nat.mapping not in ("eim", "adm") or nat.allocation not in ("sequential", "random"):
         return ""
     kinds = "ipv4_addr . inet_service" + (" . ipv4_addr" if nat.mapping == "adm" else "")
     key = "ip saddr . udp sport" + (" . ip daddr" if nat.mapping == "adm" else "")
     new = 'oifname "wan" ct state new meta l4proto udp'
+    order = "inc" if nat.allocation == "sequential" else "random"
     rules = [
         f"{new} meta mark set {key} map @alloc accept",
-        f"{new} add @alloc {{ {key} : numgen inc mod {len(_sequence(nat))} }}",
+        f"{new} add @alloc {{ {key} : numgen {order} mod {len(_sequence(nat))} }}",
         f"{new} meta mark set {key} map @alloc",
     ]
     return (
         f"  map alloc {{\n    type {kinds} : mark\n    flags dynamic\n    size 65535\n  }}\n"
         + _chain("allocate", "type filter hook forward priority 10;", rules)
+    )
+
+
+def _kept_parts():
+    """Marks the flows of a socket that has one already. Only a flow's first packet counts."""
+    new = 'oifname "wan" ct state new meta l4proto udp'
+    return (
+        "  set known {\n    type ipv4_addr . inet_service\n    flags dynamic\n"
+        "    size 65535\n  }\n"
+        + _chain("allocate", "type filter hook forward priority 10;", [
+            f"{new} ip saddr . udp sport @known meta mark set 1 accept",
+            f"{new} add @known {{ ip saddr . udp sport }}",
+        ])
     )
 
 

@@ -19,6 +19,11 @@ NATS = {
     "address-dependent": (Nat.address_dependent(), ADM, ADM, None),
     "random": (Nat.symmetric_random(), APDM, APDM, "random"),
     "sequential": (Nat.symmetric_sequential(), APDM, APDM, "sequential"),
+    "swapped": (Nat.symmetric_swapped(), APDM, APDM, "sequential"),
+    "block": (Nat.symmetric_block(), APDM, APDM, "block"),
+    "preserving": (Nat.symmetric_preserving(), APDM, APDM, "preserving"),
+    "by-address-block": (Nat.address_dependent("random", ports=(40000, 42047)), ADM, ADM, "block"),
+    "loose-random": (Nat.symmetric_random(filtering="adf"), APDM, ADM, "random"),
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from lab import Nat
 from scenes import fails, network, serve
 from test_nat_model import ADM, APDM, EIM, NATS
-from upnp import PUBLIC, MiniUpnpd
+from upnp import PUBLIC, MiniUpnpd, PcpGateway
 from wendtool import wend
 
 # A STUN server (RFC 8489) that sees the same address whoever asks.
@@ -22,6 +22,24 @@ print("ready", flush=True)
 while True:
     asked, client = door.recvfrom(2048)
     seen = bytes(a ^ b for a, b in zip(socket.inet_aton(sys.argv[1]), asked[4:8]))
+    value = struct.pack(">HHBBH4s", 0x0020, 8, 0, 1, client[1] ^ 0x2112, seen)
+    door.sendto(struct.pack(">HH", 0x0101, len(value)) + asked[4:20] + value, client)
+"""
+
+
+# One that knows nothing but Binding, and refuses what it does not know.
+PLAIN = """
+import socket, struct
+door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+door.bind(("0.0.0.0", 3478))
+print("ready", flush=True)
+while True:
+    asked, client = door.recvfrom(2048)
+    if struct.pack(">HH", 0x0027, 2) in asked:
+        value = struct.pack(">HHI", 0x0009, 4, 0x0414) + struct.pack(">HHHH", 0x000A, 2, 0x0027, 0)
+        door.sendto(struct.pack(">HH", 0x0111, len(value)) + asked[4:20] + value, client)
+        continue
+    seen = bytes(a ^ b for a, b in zip(socket.inet_aton(client[0]), asked[4:8]))
     value = struct.pack(">HHBBH4s", 0x0020, 8, 0, 1, client[1] ^ 0x2112, seen)
     door.sendto(struct.pack(">HH", 0x0101, len(value)) + asked[4:20] + value, client)
 """
@@ -61,7 +79,7 @@ def test_named_rightly(lab, kind):
     assert one["other_address"].startswith(f"{server.host.addresses[1]}:")
     assert one["udp"]["reachable"] and one["tcp"]["reachable"]
     assert 0 < one["udp"]["rtt_ms"] < 1000 and 0 < one["tcp"]["rtt_ms"] < 1000
-    hidden = allocation == "random"
+    hidden = allocation in ("random", "block")
     assert reach(found)[:2] == ["directly", "directly as a rule" if hidden else "directly"]
     assert (reach(found)[3] == "relay") == (mapping == APDM)
 
@@ -182,6 +200,22 @@ def test_gateway_that_grants_ports(lab, protocol):
     assert not gateway.mapped()
 
 
+def test_gateways_in_a_row(lab):
+    """
+        laptop ---- home (NAT, PCP) ---- carrier (NAT) ---- wan ---- server
+
+    What home grants is an address that the internet does not route: another one is behind it.
+    """
+    server = serve(lab)
+    home = lab.site("home", upstream=lab.site("carrier", lan="10.64.0.0/24"))
+    PcpGateway(home)
+    laptop = home.host("laptop")
+    seen = checked(laptop, "--server", server.host.addresses[0])
+    assert (seen["nat"]["gateways"], seen["nat"]["port_mapping"]) == (2, "none")
+    said = netcheck(laptop, "--server", server.host.addresses[0]).stdout
+    assert "At least 2 NATs are in a row before you." in said
+
+
 def test_servers_of_the_network(lab):
     """Without --server: those of the network that the state directory is in."""
     net = network(lab)
@@ -200,24 +234,26 @@ def test_not_root(lab):
     assert json.loads(done.stdout)["nat"]["mapping"] == EIM
 
 
-def test_lifetime(lab):
-    """Mappings live for 6 s here, and their ports tell when they were others."""
+@pytest.mark.parametrize("kind", ["masquerade", "random", "sequential"])
+def test_lifetime(lab, kind):
+    """Mappings live for 6 s here; the server answers to the silent port."""
     server = serve(lab)
-    nat = Nat.symmetric_random(timeout=6, stream_timeout=6)
+    nat = NATS[kind][0].but(timeout=6, stream_timeout=6)
     laptop = lab.site("home", nat=nat).host("laptop")
     done = netcheck(laptop, "--json", "--lifetime", "--server", server.host.addresses[0],
                     timeout=120)
     assert "620 s at most" in done.stderr
     lifetime = json.loads(done.stdout)["nat"]["lifetime"]
-    assert lifetime["method"] == "ask-again"
+    assert lifetime["method"] == "response-port"
     assert 4000 <= lifetime["least_ms"] < lifetime["most_ms"] <= 9000
 
 
 def test_lifetime_that_cannot_be_known(lab):
     """Every new mapping has the inside port again, and the server answers to no other port."""
-    server = serve(lab)
+    server = lab.public("server")
+    server.start(["/usr/bin/python3", "-uc", PLAIN], "plain").wait_for("^ready", 10)
     laptop = lab.site("home", nat=Nat.eim()).host("laptop")
-    said = netcheck(laptop, "--lifetime", "--server", server.host.addresses[0])
+    said = netcheck(laptop, "--lifetime", "--server", server.address)
     assert "cannot be known from here" in said.stdout
 
 

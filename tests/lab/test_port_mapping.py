@@ -144,6 +144,8 @@ def test_nested_gateways(lab):
     port = laptop.process.wait_for(r"port-mapping source=pcp address=11.0.0.2:(\d+)")[1]
     assert len(outer.mapped()) == 1 and outer.mapped() == [int(port)]
     assert inner.mapped() == [int(port)]
+    assert laptop.status()["self"]["nat"]["gateways"] == 2
+    assert "At least 2 NATs are in a row before this device." in laptop.words()
     (phone,) = join(net, lab.site("cafe", nat=Nat.symmetric_random()).host("phone"))
     status = become_direct(phone, laptop)
     assert status["path"]["remote"] == f"11.0.0.2:{port}"

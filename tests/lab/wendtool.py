@@ -130,6 +130,10 @@ class Device:
     def status(self):
         return json.loads(self._run("status", "--json").stdout)
 
+    def words(self):
+        """`wend status` as people read it."""
+        return self._run("status").stdout
+
     def ping(self, peer, count=3, check=True):
         """`wend ping --json` to a device by name: its lines, the last one the summary."""
         text = self._run("ping", "-c", count, "--json", peer, check=check).stdout

@@ -32,6 +32,9 @@ static void expect(json_t *got, const char *want_text)
     json_decref(got);
 }
 
+static const struct wend_status_about about = {
+    .interface = "wend0", .port_mapping = "pcp", .gateways = 2};
+
 #define KEY_OF_ONES "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
 #define KEY_OF_TWOS "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI="
 
@@ -53,18 +56,23 @@ static struct wend_self_view self_view(void)
     return v;
 }
 
+#define UNKNOWN_WORDS                                                                              \
+    "How your NAT gives out ports could not be found out."                                         \
+    " Whom it lets in could not be found out; the strictest is assumed."
+
 static void test_self(void **state)
 {
     (void)state;
     const struct wend_self_view v = self_view();
-    expect(wend_status_self(&v, "wend0"),
+    expect(wend_status_self(&v, &about),
            "{\"name\": \"laptop\", \"key\": \"" KEY_OF_ONES "\","
            " \"addresses\": [\"100.64.0.2\", \"fd12::2\"], \"network\": \"home\","
            " \"interface\": \"wend0\", \"mtu\": 1400, \"network_key\": \"" KEY_OF_TWOS "\","
            " \"network_serial\": 3, \"revocation_serial\": 2,"
            " \"nat\": {\"mapping\": \"unknown\", \"filtering\": \"unknown\","
            "           \"allocation\": \"unknown\", \"delta\": null,"
-           "           \"public\": \"203.0.113.9:41641\", \"port_mapping\": \"none\"}}");
+           "           \"public\": \"203.0.113.9:41641\", \"port_mapping\": \"pcp\","
+           "           \"gateways\": 2, \"words\": \"" UNKNOWN_WORDS "\"}}");
 }
 
 static void test_no_nat(void **state)
@@ -72,11 +80,33 @@ static void test_no_nat(void **state)
     (void)state;
     struct wend_self_view v = self_view();
     v.public_address = parse("127.0.0.1:9");
-    json_t *self = wend_status_self(&v, "wend0");
+    json_t *self = wend_status_self(&v, &about);
     const json_t *nat = json_object_get(self, "nat");
     assert_string_equal(json_string_value(json_object_get(nat, "mapping")), "none");
     assert_string_equal(json_string_value(json_object_get(nat, "filtering")), "none");
     assert_string_equal(json_string_value(json_object_get(nat, "public")), "127.0.0.1:9");
+    assert_string_equal(json_string_value(json_object_get(nat, "words")),
+                        "There is no NAT: your own address is the one that others see."
+                        " Packets from anybody come in.");
+    json_decref(self);
+}
+
+// Of the gateways nothing is known, or nobody asked; a model may tell of two by itself.
+static void test_gateways(void **state)
+{
+    (void)state;
+    const struct wend_status_about nobody = {.interface = "wend0"};
+    struct wend_self_view v = self_view();
+    json_t *self = wend_status_self(&v, &nobody);
+    const json_t *nat = json_object_get(self, "nat");
+    assert_true(json_is_null(json_object_get(nat, "port_mapping")));
+    assert_true(json_is_null(json_object_get(nat, "gateways")));
+    json_decref(self);
+    v.nat.mapped = parse("10.64.0.2:41641");
+    v.nat.public = parse("203.0.113.9:41641");
+    self = wend_status_self(&v, &nobody);
+    nat = json_object_get(self, "nat");
+    assert_int_equal(json_integer_value(json_object_get(nat, "gateways")), 2);
     json_decref(self);
 }
 
@@ -84,7 +114,7 @@ static void test_self_knows_nothing_yet(void **state)
 {
     (void)state;
     const struct wend_self_view v = {.name = "laptop", .network = "home"};
-    json_t *self = wend_status_self(&v, "wend0");
+    json_t *self = wend_status_self(&v, &about);
     assert_int_equal(json_array_size(json_object_get(self, "addresses")), 0);
     assert_true(json_is_null(json_object_get(json_object_get(self, "nat"), "public")));
     json_decref(self);
@@ -123,6 +153,7 @@ static void test_idle_peer(void **state)
            " \"addresses\": [\"100.64.0.3\", \"fd12::3\"], \"online\": false, \"state\": \"idle\","
            " \"path\": {\"kind\": \"none\", \"transport\": null, \"local\": null,"
            "            \"remote\": null, \"rtt_ms\": null, \"loss\": null, \"mtu\": null},"
+           " \"why\": null, \"volley\": {\"state\": \"none\", \"method\": null, \"plan\": null},"
            " \"paths\": [], \"rx_bytes\": 0, \"tx_bytes\": 0, \"rx_packets\": 0,"
            " \"tx_packets\": 0, \"rx_direct\": 0, \"rx_relay\": 0, \"queue_dropped\": 0,"
            " \"first_packet_ms\": null, \"direct_after_ms\": null, \"switches\": 0,"
@@ -139,6 +170,11 @@ static void test_busy_peer(void **state)
     v.switches = 1;
     v.first_packet = WEND_US(400);
     v.direct_after = WEND_MS(63);
+    v.volley = (struct wend_volley_view){.nat_known = true,
+                                         .end = WEND_VOLLEY_END_WON,
+                                         .outcome = WEND_PLAN_TRY,
+                                         .method = WEND_METHOD_BRACKET,
+                                         .reason = "because"};
     v.path_count = 2;
     v.path_used = 0;
     v.paths[0] = (struct wend_path_view){.kind = WEND_PATH_DIRECT,
@@ -168,6 +204,8 @@ static void test_busy_peer(void **state)
            " \"path\": {\"kind\": \"direct\", \"transport\": \"udp\","
            "            \"local\": \"192.168.1.5:41641\", \"remote\": \"203.0.113.7:5555\","
            "            \"rtt_ms\": 4.1, \"loss\": 0.0, \"mtu\": 1500},"
+           " \"why\": \"direct (bracket): because\","
+           " \"volley\": {\"state\": \"won\", \"method\": \"bracket\", \"plan\": \"because\"},"
            " \"paths\": [{\"kind\": \"direct\", \"transport\": \"udp\","
            "              \"local\": \"192.168.1.5:41641\", \"remote\": \"203.0.113.7:5555\","
            "              \"rtt_ms\": 4.1, \"loss\": 0.0, \"mtu\": 1500, \"state\": \"valid\","
@@ -236,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_self),
         cmocka_unit_test(test_no_nat),
+        cmocka_unit_test(test_gateways),
         cmocka_unit_test(test_self_knows_nothing_yet),
         cmocka_unit_test(test_server),
         cmocka_unit_test(test_idle_peer),

@@ -39,14 +39,23 @@ static struct wend_datagram from_client(const struct request *q)
                                   .bytes = {q->bytes, wend_stun_finish(&q->w)}};
 }
 
-static bool ask(struct world *w, const struct wend_datagram *d, struct kept *ret,
-                struct wend_stun *ret_stun)
+// The answer goes to `port` of the asking address.
+static bool ask_for(struct world *w, const struct wend_datagram *d, uint16_t port, struct kept *ret,
+                    struct wend_stun *ret_stun)
 {
-    if (world_deliver(w, d) != WEND_DROP_NONE || !world_take(w, d, ret))
+    struct wend_datagram there = *d;
+    there.remote.port = port;
+    if (world_deliver(w, d) != WEND_DROP_NONE || !world_take(w, &there, ret))
         return false;
     assert_int_equal(wend_stun_read(ret->d.bytes, ret_stun), 0);
     assert_memory_equal(ret_stun->transaction, "abcdefghijkl", 12);
     return true;
+}
+
+static bool ask(struct world *w, const struct wend_datagram *d, struct kept *ret,
+                struct wend_stun *ret_stun)
+{
+    return ask_for(w, d, d->remote.port, ret, ret_stun);
 }
 
 static void a_bare_request_gets_its_address_alone(void **state)
@@ -261,6 +270,99 @@ static void ipv6_is_served_alike(void **state)
     world_close(&w);
 }
 
+// A request for another port, as long as its answer at least.
+static struct wend_datagram ask_aside(struct request *q, uint16_t port)
+{
+    uint8_t software[36];
+    memset(software, ' ', sizeof software);
+    begin(q);
+    wend_stun_put_response_port(&q->w, port);
+    wend_stun_put(&q->w, WEND_STUN_SOFTWARE, WEND_BYTES(software));
+    return from_client(q);
+}
+
+static void another_port_of_the_same_address_is_answered(void **state)
+{
+    static const uint16_t ports[] = {1024, 5556, 65535};
+    struct world w;
+    struct request q;
+    struct kept k;
+    struct wend_stun m;
+    (void)state;
+    open_with_alternate(&w);
+    for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
+        const struct wend_datagram d = ask_aside(&q, ports[i]);
+        assert_true(ask_for(&w, &d, ports[i], &k, &m));
+        assert_int_equal(m.class, WEND_STUN_SUCCESS);
+        assert_true(wend_address_same_ip(&k.d.remote, &d.remote));
+        assert_true(wend_address_equal(&k.d.local, &d.local));
+        assert_true(wend_address_equal(&m.xor_mapped, &d.remote));
+        assert_true(k.d.bytes.len <= d.bytes.len);
+        assert_int_equal(w.kept_count, 0);
+    }
+    world_close(&w);
+}
+
+static void refused(struct world *w, const struct wend_datagram *d, unsigned code)
+{
+    struct kept k;
+    struct wend_stun m;
+    assert_true(ask(w, d, &k, &m));
+    assert_int_equal(m.class, WEND_STUN_ERROR);
+    assert_int_equal(m.error_code, code);
+    assert_int_equal(wend_stun_has(&m, WEND_STUN_UNKNOWN_ATTRIBUTES), code == 420);
+    assert_true(wend_address_equal(&k.d.remote, &d->remote)); // to who asked, not aside
+    assert_true(wend_address_equal(&k.d.local, &d->local));
+    assert_int_equal(w->kept_count, 0);
+}
+
+static void another_port_that_could_be_abused_is_refused(void **state)
+{
+    static const uint16_t services[] = {0, 7, 19, 53, 1023};
+    struct world w;
+    struct request q;
+    struct wend_datagram d;
+    (void)state;
+    open_with_alternate(&w);
+    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
+        d = ask_aside(&q, services[i]);
+        refused(&w, &d, 420);
+    }
+    begin(&q); // 28 bytes, the answer would have 32
+    wend_stun_put_response_port(&q.w, 5556);
+    d = from_client(&q);
+    refused(&w, &d, 420);
+    d = ask_aside(&q, 5556);
+    d.transport = WEND_TRANSPORT_TCP;
+    refused(&w, &d, 420);
+    (void)ask_aside(&q, 5556);
+    wend_stun_put_change_request(&q.w, true, true);
+    d = from_client(&q);
+    refused(&w, &d, 420);
+    (void)ask_aside(&q, 5556);
+    wend_stun_put_padding(&q.w, 64);
+    d = from_client(&q);
+    refused(&w, &d, 400);
+    world_close(&w);
+}
+
+static void another_port_counts_against_the_same_rate(void **state)
+{
+    struct world w;
+    struct request q;
+    struct kept k;
+    struct wend_stun m;
+    unsigned answered = 0;
+    (void)state;
+    open_with_alternate(&w);
+    for (unsigned i = 0; i < 300; i++) {
+        const struct wend_datagram d = ask_aside(&q, (uint16_t)(2000 + i));
+        answered += ask_for(&w, &d, (uint16_t)(2000 + i), &k, &m);
+    }
+    assert_int_equal(answered, 100);
+    world_close(&w);
+}
+
 static void what_could_be_abused_is_refused(void **state)
 {
     struct world w;
@@ -270,12 +372,6 @@ static void what_could_be_abused_is_refused(void **state)
     struct wend_datagram d;
     (void)state;
     open_with_alternate(&w);
-    begin(&q);
-    wend_stun_put_response_port(&q.w, 53);
-    d = from_client(&q);
-    assert_true(ask(&w, &d, &k, &m));
-    assert_int_equal(m.error_code, 420);
-    assert_true(wend_address_equal(&k.d.remote, &d.remote));
     const uint8_t value[4] = {0};
     begin(&q);
     wend_stun_put(&q.w, 0x7777, WEND_BYTES(value));
@@ -319,6 +415,9 @@ int main(void)
         cmocka_unit_test(a_change_that_is_impossible_is_refused),
         cmocka_unit_test(no_answer_amplifies),
         cmocka_unit_test(ipv6_is_served_alike),
+        cmocka_unit_test(another_port_of_the_same_address_is_answered),
+        cmocka_unit_test(another_port_that_could_be_abused_is_refused),
+        cmocka_unit_test(another_port_counts_against_the_same_rate),
         cmocka_unit_test(what_could_be_abused_is_refused),
         cmocka_unit_test(a_network_has_its_rate),
     };
