@@ -207,6 +207,7 @@ void wend_node_prefer(struct wend_node *n, uint32_t slot, enum wend_paths_prefer
     if (c == NULL)
         return;
     wend_paths_prefer(&c->paths, what, now);
+    wend_volleys_preferred(n, c);
     wend_contact_settle(n, c);
 }
 

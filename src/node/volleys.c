@@ -190,13 +190,17 @@ void wend_volleys_socket_lost(struct wend_node *n, uint16_t number)
 
 // --- beginnings ---
 
+static bool is_unwanted(const struct wend_contact *c)
+{
+    return c->paths.preference == WEND_PATHS_PREFER_RELAY;
+}
+
 static bool may_begin(struct wend_node *n, struct wend_contact *c)
 {
     const struct wend_nat_model *own = wend_nat_model(n);
 
     if (own->serial == 0 || n->isolated || !n->registered || c->volley != 0 ||
-        find_free(n) == NULL || wend_paths_direct(&c->paths) != NULL ||
-        c->paths.preference == WEND_PATHS_PREFER_RELAY)
+        find_free(n) == NULL || wend_paths_direct(&c->paths) != NULL)
         return false;
     if (is_seen_as(n, own)) {
         wend_nat_trust(n);
@@ -219,6 +223,8 @@ static void put_model(const struct wend_node *n, struct wend_writer *w)
 uint32_t wend_volleys_offer(struct wend_node *n, struct wend_contact *c, struct wend_writer *w)
 {
     if (c->volley_at > n->now)
+        return 0;
+    if (is_unwanted(c))
         return 0;
     if (!may_begin(n, c)) {
         c->volley_due = c->volley_due || (find_free(n) == NULL && wend_nat_model(n)->serial != 0);
@@ -348,6 +354,19 @@ void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct w
     c->model_told = 0; // a handshake of ours has yielded
     if (read_peer(n, c, model, &peer))
         begin(n, c, &peer, &(struct wend_plan_input){.calling = false, .call = call}, parked);
+    wend_volleys_preferred(n, c);
+}
+
+void wend_volleys_preferred(struct wend_node *n, struct wend_contact *c)
+{
+    struct wend_volley_seat *seat = wend_volleys_seat(n, c);
+
+    if (is_unwanted(c) && seat != NULL)
+        wend_volley_refuse(&seat->volley, "the relay is preferred here", n->now);
+    else if (!is_unwanted(c) && c->volley_code == WEND_VOLLEY_REFUSED) {
+        c->volley_at = 0;
+        c->volley_due = true;
+    }
 }
 
 void wend_volleys_answered_again(struct wend_node *n, struct wend_contact *c)
@@ -445,7 +464,7 @@ void wend_volleys_mind(struct wend_node *n, struct wend_contact *c)
         return;
     }
     c->volley_due = false;
-    if (may_begin(n, c))
+    if (!is_unwanted(c) && may_begin(n, c))
         wend_contact_start(n, c);
 }
 

@@ -11,6 +11,8 @@
 //         side from where it sees the other, and nothing is sent to any other address. So such a
 //         handshake always goes by a Peer Service Request.
 // While:  server-reflexive candidates are left alone: the plan has its own idea of them.
+// Refuse: where the relay is preferred none is begun, and what the peer begins is refused at once:
+//         it stops and says so.
 // Ends:   won: the path is up (wend_paths_found), its socket adopted; else the relay stays. What
 //         failed is tried again after 30 s, doubling to 300 s; what is out of reach, and what the
 //         peer does not join in, when a model changes.
@@ -85,6 +87,8 @@ void wend_volleys_settle(struct wend_node *n, struct wend_contact *c);
 void wend_volleys_moved(struct wend_node *n, struct wend_contact *c);
 // The server may see us at another address than before: what runs from the former one ends.
 void wend_volleys_seen_elsewhere(struct wend_node *n, struct wend_contact *c);
+// What is preferred for it is told anew: a volley to who shall go by the relay is refused.
+void wend_volleys_preferred(struct wend_node *n, struct wend_contact *c);
 // The contact goes.
 void wend_volleys_close(struct wend_node *n, struct wend_contact *c);
 // A socket is gone that may be a path's.

@@ -5,14 +5,6 @@
 
 #define VICTIM 0xcb007163 // 203.0.113.99, who has nothing to do with anybody
 
-// A volley that nothing gets through to, so that it runs for a while.
-static void begin_in_vain(void)
-{
-    world.direct_cut = true;
-    call();
-    until_both_run();
-}
-
 static void assert_still_runs(size_t i)
 {
     assert_non_null(seat_of(i, 1 - i));

@@ -422,4 +422,49 @@ static inline void punch(size_t from, size_t to, const struct wend_address *remo
     drain(&world.hosts[to]);
 }
 
+// --- ways to begin ---
+
+// Anna and bert, by the order of their keys: the first one's NAT hides its ports.
+static size_t hidden, open; // set by hide()
+
+static inline void hide(void)
+{
+    hidden = smaller_key();
+    open = 1 - hidden;
+    benches[hidden].nat.per_destination = benches[hidden].nat.random = true;
+}
+
+static inline void begin_hidden(void)
+{
+    hide();
+    all_up();
+    know(0);
+    know(1);
+    say(open, hidden, 1);
+    until_both_run();
+}
+
+// Both have a volley, and nothing gets through.
+static inline void begin_in_vain(void)
+{
+    world.direct_cut = true;
+    call();
+    until_both_run();
+}
+
+static inline void assert_both_clean(void)
+{
+    assert_clean(0, 0);
+    assert_clean(1, 0);
+}
+
+// No datagram of a volley leaves for so long.
+static inline void assert_silent(wend_duration duration)
+{
+    const uint32_t before = benches[0].punches + benches[1].punches;
+
+    run(duration);
+    assert_int_equal(benches[0].punches + benches[1].punches, before);
+}
+
 #endif
