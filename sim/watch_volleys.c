@@ -99,8 +99,8 @@ static bool is_unexplained(const struct sim_device *d, const struct sim_device *
     const struct wend_contact *c = slot >= 0 ? wend_contact_of(d->node, (uint32_t)slot) : NULL;
 
     return c != NULL && wend_paths_direct(&c->paths) == NULL && c->volley == 0 &&
-           c->volley_why == NULL && !c->volley_due && wend_nat_model(d->node)->serial != 0 &&
-           wend_nat_model(peer->node)->serial != 0;
+           c->volley_why == NULL && !c->volley_due && c->model_told == 0 &&
+           wend_nat_model(d->node)->serial != 0 && wend_nat_model(peer->node)->serial != 0;
 }
 
 void sim_watch_reasons(struct sim_world *w, uint16_t a, uint16_t b)
