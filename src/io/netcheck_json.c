@@ -5,6 +5,7 @@
 
 #include "io/netcheck_words.h"
 #include "io/status_json.h"
+#include "traverse/nat_lifetime.h"
 
 static json_t *address_or_null(const struct wend_address *a)
 {
@@ -33,6 +34,8 @@ struct wend_nat_model wend_netcheck_model(const struct wend_netcheck *n)
     if (m.public.family == WEND_FAMILY_NONE && (m.udp != WEND_NAT_NO || wend_netcheck_has_udp(n)))
         m = nothing;
     m.mapped = n->mapped;
+    if (n->lifetime_asked && n->lifetime.way != WEND_LIFETIME_UNKNOWN)
+        m.lifetime_s = wend_nat_lifetime_between(n->lifetime.lived, n->lifetime.died);
     return m;
 }
 

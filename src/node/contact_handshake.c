@@ -315,6 +315,8 @@ static bool answer(struct wend_node *n, struct wend_contact *c, const struct wen
     wend_node_drop(n, drop);
     if (drop != WEND_DROP_NONE)
         return false;
+    if (!is_new)
+        wend_volleys_answered_again(n, c);
     return !is_new || accept_new(n, c, origin, i);
 }
 

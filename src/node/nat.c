@@ -43,6 +43,8 @@ static void tell_seen(struct wend_node *n)
                       seen.family == WEND_FAMILY_IPV4 && wend_address_is_usable(&seen);
 
     wend_discovery_set_seen(&n->nat.discovery, good ? &seen : &(struct wend_address){0});
+    if (good && wend_nat_model(n)->udp == WEND_NAT_NO) // it comes back again
+        wend_nat_doubt(n);
 }
 
 static void close_socket(struct wend_node *n, uint8_t socket)

@@ -13,8 +13,11 @@
 #define PLAIN_FOR    WEND_S(3) // plain probes come first where a class is not known
 #define AGAIN_FIRST  WEND_S(30)
 #define AGAIN_MAX    WEND_S(300)
-#define PLACE_AGAIN  WEND_S(1) // how often a place is looked for while all are taken
-#define UNJOINED_MAX 4         // calls for its sake that the peer did not join
+#define PLACE_AGAIN  WEND_S(1)  // how often a place is looked for while all are taken
+#define LASTED       WEND_S(30) // a path that is lost sooner was hardly one
+#define FRESH_MAX    WEND_S(2)
+#define FRESH_AGAIN  WEND_MS(20)
+#define UNJOINED_MAX 4 // calls for its sake that the peer did not join
 
 struct wend_volley_seat *wend_volleys_seat(struct wend_node *n, const struct wend_contact *c)
 {
@@ -91,14 +94,12 @@ static void leave_seat(struct wend_node *n, struct wend_contact *c, struct wend_
 
     if (v->state != WEND_VOLLEY_STATE_OVER && v->state != WEND_VOLLEY_SETTLED)
         return;
-    if (v->state == WEND_VOLLEY_SETTLED && c->volley_end == WEND_VOLLEY_END_WON) {
-        c->volley_tries = 0;
-    } else if (v->state == WEND_VOLLEY_SETTLED) {
+    if (v->state == WEND_VOLLEY_SETTLED && c->volley_end != WEND_VOLLEY_END_WON) {
         c->volley_end = WEND_VOLLEY_END_FAILED;
         c->volley_code = WEND_VOLLEY_BUSY;
         come_again(n, c, again_after(c));
         say(n, c, "over", "a path was found, and there is no place for its socket");
-    } else if (!v->parked) {
+    } else if (v->state == WEND_VOLLEY_STATE_OVER && !v->parked) {
         const bool no_way = v->plan.outcome != WEND_PLAN_TRY;
         const bool apart = !wend_address_same_ip(&v->own.public, &v->peer.public);
         c->volley_end = no_way && apart ? WEND_VOLLEY_END_NO_WAY : WEND_VOLLEY_END_FAILED;
@@ -304,6 +305,7 @@ static void begin(struct wend_node *n, struct wend_contact *c, const struct wend
     struct wend_nat_model own;
 
     as_told(n, &own);
+    own.barred = wend_nat_model(n)->barred; // the plan does not depend on it
     in.own = &own;
     in.peer = peer;
     in.own_first =
@@ -346,6 +348,14 @@ void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct w
     c->model_told = 0; // a handshake of ours has yielded
     if (read_peer(n, c, model, &peer))
         begin(n, c, &peer, &(struct wend_plan_input){.calling = false, .call = call}, parked);
+}
+
+void wend_volleys_answered_again(struct wend_node *n, struct wend_contact *c)
+{
+    struct wend_volley_seat *seat = wend_volleys_seat(n, c);
+
+    if (seat != NULL)
+        wend_volley_await(&seat->volley, n->now);
 }
 
 void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
@@ -405,12 +415,23 @@ static bool is_due(const struct wend_node *n, const struct wend_contact *c)
            wend_contact_is_wanted(n, c) && wend_paths_direct(&c->paths) == NULL;
 }
 
+// Keys that the peer may not have been shown yet: another handshake, which overtakes what is sealed
+// with them, would take them away from it.
+static bool has_fresh_keys(const struct wend_node *n, struct wend_contact *c)
+{
+    const struct wend_contact_pair *pair = wend_contact_pair(c, c->sending);
+
+    return pair != NULL && !pair->heard && n->now - c->began < FRESH_MAX;
+}
+
 void wend_volleys_mind(struct wend_node *n, struct wend_contact *c)
 {
     const bool none = c->volley == 0 && wend_paths_direct(&c->paths) == NULL;
     // What was found is lost again, by a volley or, without one, by plain probes.
     if (none && c->volley_end == WEND_VOLLEY_END_WON) {
         c->volley_end = WEND_VOLLEY_END_FAILED;
+        if (n->now - c->volley_at >= LASTED) // since it was won
+            c->volley_tries = 0;
         c->volley_code = WEND_VOLLEY_CHANGED;
         come_again_soon(n, c);
     } else if (none && c->volley_end == WEND_VOLLEY_END_NONE && c->direct && !c->volley_due &&
@@ -419,8 +440,8 @@ void wend_volleys_mind(struct wend_node *n, struct wend_contact *c)
     }
     if (!is_due(n, c) || c->volley_at > n->now)
         return;
-    if (find_free(n) == NULL) {
-        c->volley_at = n->now + PLACE_AGAIN;
+    if (find_free(n) == NULL || has_fresh_keys(n, c)) {
+        c->volley_at = n->now + (find_free(n) == NULL ? PLACE_AGAIN : FRESH_AGAIN);
         return;
     }
     c->volley_due = false;

@@ -60,6 +60,8 @@ bool wend_volleys_answer(struct wend_node *n, struct wend_contact *c, struct wen
 // own handshake is under way and shall count, unless the peer never got it and takes this one.
 void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
                            uint32_t call, bool parked);
+// The type 6 goes once more.
+void wend_volleys_answered_again(struct wend_node *n, struct wend_contact *c);
 // A type 6 has come to our type 5.
 void wend_volleys_accepted(struct wend_node *n, struct wend_contact *c, struct wend_bytes model,
                            uint32_t call);

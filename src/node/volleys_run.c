@@ -161,6 +161,7 @@ static void won(struct wend_node *n, struct wend_contact *c, struct wend_volley_
     }
     c->socket = number;
     c->volley_end = WEND_VOLLEY_END_WON;
+    c->volley_at = n->now;
     c->volley_method = (uint8_t)seat->volley.plan.stages[seat->volley.stage].method;
     wend_contact_tell_way(n, c); // before the socket of the way before goes
     if (before != 0 && before != number && number_of(seat, before) < 0)

@@ -30,7 +30,10 @@ const struct wend_path *wend_paths_spare(const struct wend_paths *p)
 {
     if (p->chosen > WEND_PATHS_RELAY)
         return NULL;
-    if (!p->doubted && !wend_prober_is_doubtful(&p->path[p->chosen].prober))
+    const struct wend_path *path = &p->path[p->chosen];
+    // What a volley found may have been heard from alone: nothing of ours needs to have arrived.
+    const bool unproven = path->found && path->answers == 0;
+    if (!p->doubted && !unproven && !wend_prober_is_doubtful(&path->prober))
         return NULL;
     return other_than_chosen(p);
 }

@@ -62,7 +62,8 @@ void wend_session_raise(struct wend_session *s, enum wend_session_event_kind kin
 bool wend_session_next_event(struct wend_session *s, struct wend_session_event *ret)
 {
     if (s->event_count == 0) {
-        wend_wipe(&s->keys, sizeof s->keys);
+        if (s->keys.local_index != 0) // asked at every turn: seldom there is something to wipe
+            wend_wipe(&s->keys, sizeof s->keys);
         return false;
     }
     const size_t at = s->event_first;

@@ -110,6 +110,28 @@ static enum wend_nat_answer udp_of(const struct wend_discovery *d)
     return asked && !d->heard ? WEND_NAT_NO : WEND_NAT_ANSWER_UNKNOWN;
 }
 
+static bool is_heard_at(const struct wend_discovery *d, const struct wend_address *ip)
+{
+    for (uint8_t i = 0; i < d->transaction_count; i++) {
+        const struct wend_discovery_transaction *t = &d->transactions[i];
+        if (t->ask == WEND_DISCOVERY_PLAIN && has_answer(d, t) && wend_address_same_ip(&t->to, ip))
+            return true;
+    }
+    return false;
+}
+
+// Does a server answer at one port and never at another?
+static bool are_ports_barred(const struct wend_discovery *d)
+{
+    for (uint8_t i = 0; i < d->transaction_count; i++) {
+        const struct wend_discovery_transaction *t = &d->transactions[i];
+        if (t->ask == WEND_DISCOVERY_PLAIN && t->tries == WEND_DISCOVERY_TRIES && !t->answered &&
+            !t->refused && is_heard_at(d, &t->to))
+            return true;
+    }
+    return false;
+}
+
 // Of the main socket's mappings the one that kept the inside port is what others will meet.
 static void find_public(const struct wend_discovery *d, struct wend_nat_model *m)
 {
@@ -198,6 +220,7 @@ void wend_discovery_conclude(struct wend_discovery *d, wend_instant now)
     if (m->public.family == WEND_FAMILY_NONE)
         m->public = d->seen;
     m->udp = udp_of(d);
+    m->barred = are_ports_barred(d);
     m->filtering = filtering_of(d, m->translates != WEND_NAT_NO);
     m->hairpin = hairpin_of(d, m);
     if (!is_same_nat(m, &before))

@@ -60,16 +60,20 @@ void wend_nat_lifetime_proved(struct wend_nat_lifetime *l, const struct wend_nat
 }
 
 // Rounded outwards to whole seconds.
-struct wend_nat_estimate wend_nat_lifetime_estimate(const struct wend_nat_lifetime *l)
+struct wend_nat_estimate wend_nat_lifetime_between(wend_duration lived, wend_duration died)
 {
     struct wend_nat_estimate e = {0};
-    const wend_duration most = l->died != 0 ? (l->died + WEND_S(1) - 1) / WEND_S(1) : UINT16_MAX;
+    const wend_duration most = died != 0 ? (died + WEND_S(1) - 1) / WEND_S(1) : UINT16_MAX;
 
-    if (l->lived == 0 && l->died == 0)
+    if (lived == 0 && died == 0)
         return e;
     e.most = most < UINT16_MAX ? (uint32_t)most : UINT16_MAX;
-    e.least = (uint32_t)(l->lived / WEND_S(1));
-    e.least = e.least < e.most ? e.least : e.most;
-    e.likely = l->died != 0 ? (e.least + e.most) / 2 : e.least;
+    e.least = lived / WEND_S(1) < e.most ? (uint32_t)(lived / WEND_S(1)) : e.most;
+    e.likely = died != 0 ? (e.least + e.most) / 2 : e.least;
     return e;
+}
+
+struct wend_nat_estimate wend_nat_lifetime_estimate(const struct wend_nat_lifetime *l)
+{
+    return wend_nat_lifetime_between(l->lived, l->died);
 }

@@ -41,6 +41,9 @@ void wend_nat_lifetime_sent(struct wend_nat_lifetime *l, wend_instant now);
 // no port that is mapped otherwise.
 void wend_nat_lifetime_came(struct wend_nat_lifetime *l, bool by_mapping, wend_instant now);
 void wend_nat_lifetime_proved(struct wend_nat_lifetime *l, const struct wend_nat_proof *proof);
+// From a lifetime that was found out on purpose: the longest silence that a mapping outlived, the
+// shortest that it did not, 0: none.
+struct wend_nat_estimate wend_nat_lifetime_between(wend_duration lived, wend_duration died);
 // All zero: not known. `most` is 65,535 s as long as no mapping was seen to be gone.
 struct wend_nat_estimate wend_nat_lifetime_estimate(const struct wend_nat_lifetime *l);
 

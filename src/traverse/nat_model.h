@@ -52,9 +52,10 @@ struct wend_nat_model {
     enum wend_nat_answer hairpin;      // RFC 4787 section 6
     enum wend_nat_answer parity;       // RFC 4787 section 4.2.2: even stays even
     enum wend_nat_answer paired; // RFC 4787 section 4.1: one outside address a host; NO: arbitrary
-    enum wend_nat_answer translates;     // a NAT, not a firewall alone
-    bool byte_swapped;                   // sequential in the ports' other byte order
-    int32_t delta;                       // sequential: signed step; never 0 then
+    enum wend_nat_answer translates; // a NAT, not a firewall alone
+    bool barred;       // some ports never answer: perhaps we may not send there; not told to peers
+    bool byte_swapped; // sequential in the ports' other byte order
+    int32_t delta;     // sequential: signed step; never 0 then
     struct wend_nat_estimate rate;       // other users' mappings, in hundredths a second
     struct wend_nat_estimate low, high;  // first and last port of the block, or of all
     struct wend_nat_estimate lifetime_s; // of an answered mapping

@@ -22,7 +22,9 @@ struct row {
 
 static uint16_t in_order(uint16_t port, bool swapped)
 {
-    return swapped ? (uint16_t)(port << 8 | port >> 8) : port;
+    if (!swapped)
+        return port;
+    return (uint16_t)(port << 8 | port >> 8);
 }
 
 static int32_t gap_of(const struct step *s, bool swapped)

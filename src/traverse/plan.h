@@ -18,7 +18,9 @@
 //   SCAN          both predictable: steps of 1 and 2 through each other's sequence meet whatever
 //                 the other users of both NATs do (Klinec and Matyas 2014); equal steps never do
 //   SPREAD        one hidden: N openers from N sockets, then M probes at ports drawn from its
-//                 range; the chance to miss is (1-N/R)(1-N/(R-1))...(M factors)
+//                 range; the chance to miss is (1-N/R)(1-N/(R-1))...(M factors). Probes go
+//                 between ports that were seen: what is found there does not depend on how far the
+//                 range goes beyond
 //   WINDOW        nothing better known: reported port + differential, -16 to +32, moving
 //   REPORTED      last resort: the reported port itself
 // Reach: a hidden port is out of reach when neither mapping is endpoint-independent, one side
@@ -30,16 +32,15 @@
 
 #include "traverse/nat_model.h"
 
-#define WEND_PLAN_STAGES_MAX 6
-#define WEND_PLAN_SOCKETS_MAX                                                                      \
-    668 // of one side in one stage; with as many probes 99.9 % of all ports
+#define WEND_PLAN_STAGES_MAX  6
+#define WEND_PLAN_SOCKETS_MAX 690 // of one side in one stage
 #define WEND_PLAN_PROBES_MAX  780
-#define WEND_PLAN_SCAN_MAX    97 // steps a side and round: two rounds and the answers within 400
+#define WEND_PLAN_SCAN_MAX    95 // steps a side and round: two rounds and the answers within 400
 #define WEND_PLAN_WINDOW_BACK 16
 #define WEND_PLAN_WINDOW_LEN  48
 #define WEND_PLAN_TRIES_MAX   8            // probes at a bracketed port
 #define WEND_PLAN_PROBE_PACE  WEND_MS(5)   // 200 a second
-#define WEND_PLAN_SCAN_PACE   WEND_US(350) // 0.25 to 0.5 ms
+#define WEND_PLAN_SCAN_PACE   WEND_US(250) // of 0.25 to 0.5 ms: others take less meanwhile
 #define WEND_PLAN_OPENER_PACE WEND_US(100)
 
 enum wend_plan_outcome {
@@ -72,7 +73,7 @@ enum wend_plan_role {
     WEND_ROLE_OPEN,       // one opener from the main socket, then offers its reported port
     WEND_ROLE_GUESS,      // fresh socket: opener, offers the socket's own port
     WEND_ROLE_BRACKET,    // fresh socket: request, opener, request; offers what lies between
-    WEND_ROLE_SCAN,       // fresh socket: sample, offer, then `count` steps on GO
+    WEND_ROLE_SCAN,       // fresh socket: two samples, offers, then `count` steps on GO
     WEND_ROLE_FAN,        // `count` fresh sockets, one opener each, GO
     WEND_ROLE_RAIN,       // on GO `count` probes at ports drawn from low..high, from `sockets`
     WEND_ROLE_WINDOW,     // `count` probes around the peer's port, the window moves each round
@@ -84,6 +85,7 @@ struct wend_plan_part {
     bool blind;         // GUESS: offers without an opener, the peer's port is not known yet
     bool spare;         // PROBE: a fresh socket besides, should a mapping have been stolen
     bool low_ttl;       // openers must not reach the peer's NAT, whose mapping they would steal;
+                        // FAN: those of the first step, later ones meet what was probed already;
                         // PROBE begins with one; with two sockets the second one's does, for
                         // NATs within others
     bool twin;          // PROBE: the first one goes twice, should one be lost
@@ -94,7 +96,7 @@ struct wend_plan_part {
     uint16_t low, high; // RAIN: range of the peer's ports
     int32_t step;       // SCAN: how the aim moves, in multiples of the peer's delta
     wend_duration pace;
-    wend_duration pause; // FAN: after `first`; RAIN: pace of the last quarter, 0: the same
+    wend_duration pause; // FAN: after `first`
 };
 
 struct wend_plan_stage {
@@ -138,6 +140,7 @@ bool wend_plan_is_open(const struct wend_nat_model *m);
 struct wend_address wend_plan_address(const struct wend_nat_model *m);
 
 // The port that a sequential NAT gives `n` mappings after the one at `from` (negative: before).
+// Where the bounds are not known, ports above 1,023 stay there.
 uint16_t wend_plan_port_after(const struct wend_nat_model *m, uint16_t from, int32_t n);
 // How many mappings after `from` the port `to` comes, 1 to `most`; 0: not among them.
 uint32_t wend_plan_steps_between(const struct wend_nat_model *m, uint16_t from, uint16_t to,

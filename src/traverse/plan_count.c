@@ -5,6 +5,8 @@
 #define ONE ((uint64_t)1 << 32) // certainty
 #define PPM 1000000
 
+#define PORT_LEAST 1024 // where counters begin anew, as far as nobody knows better
+
 static uint64_t as_share(uint32_t ppm)
 {
     return ONE * ppm / PPM;
@@ -67,9 +69,9 @@ uint16_t wend_plan_port_after(const struct wend_nat_model *m, uint16_t from, int
 
     if (m->byte_swapped)
         return swapped((uint16_t)(swapped(from) + ahead));
-    if (m->low.likely == 0 || from < m->low.likely || from > m->high.likely)
-        return (uint16_t)wrapped(from + ahead, 0, UINT16_MAX);
-    return (uint16_t)wrapped(from + ahead, m->low.likely, m->high.likely);
+    if (m->low.likely != 0 && from >= m->low.likely && from <= m->high.likely)
+        return (uint16_t)wrapped(from + ahead, m->low.likely, m->high.likely);
+    return (uint16_t)wrapped(from + ahead, from < PORT_LEAST ? 0 : PORT_LEAST, UINT16_MAX);
 }
 
 uint32_t wend_plan_steps_between(const struct wend_nat_model *m, uint16_t from, uint16_t to,

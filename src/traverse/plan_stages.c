@@ -6,12 +6,16 @@
 #include <stddef.h>
 
 #define MISS_PPM       1000 // 99.9 %
-#define STEP           503  // sockets and probes that find one of all ports in 98 % of cases
-#define STEP_SOCKETS   520  // the same where openers do not count against earlier probes: more
-#define STEP_PROBES    486  // of these, which the second step profits from
-#define TAIL_PROBES    200  // of so few at most the last quarter goes slowly: a hit that is
-#define TAIL_PACE      WEND_MS(20) // under way already should not cost the budget
-#define PORT_LEAST     1024
+#define BLOCK_MISS_PPM 300  // of a block: its size is an estimate
+#define BLOCK_PORTS    4096 // what spreads further is called random
+#define PORT_LEAST     1024 // below these NATs give none to ports above (RFC 4787 section 4.2.1)
+#define SURE_LEAST     128 // ports of a block; of fewer that were seen too few sockets may be there
+#define STEP_SOCKETS   520 // with so many probes, sent in 2.4 s, one of all ports is found in
+#define STEP_PROBES    486 // 98 % of cases
+#define LAST_SOCKETS   690 // and in 99.9 % with so many in all, in 3.3 s
+#define LAST_PROBES    646
+#define MINGLE_STEP    503         // a side, where each datagram opens and probes: the same 98 %
+#define MINGLE_MAX     668         // and 99.9 %
 #define STEP_WAIT      WEND_MS(50) // until the last probes of the first step had their answers
 #define KNOCKS         4           // probes at one known port, spaced
 #define BRACKET_ROUNDS 2
@@ -152,13 +156,50 @@ void plan_scan(struct wend_plan *p)
 
 // --- one side hidden ---
 
-// By the unfavourable ends of the bounds; all ports when they are not known.
-static void range_of(const struct wend_nat_model *m, uint16_t *ret_low, uint16_t *ret_high)
-{
-    const bool bounded = m->high.most != 0;
+struct range {
+    uint16_t low, high;
+};
 
-    *ret_low = (uint16_t)(bounded && m->low.least != 0 ? m->low.least : PORT_LEAST);
-    *ret_high = (uint16_t)(bounded ? m->high.most : UINT16_MAX);
+static uint32_t size_of(struct range r)
+{
+    return (uint32_t)r.high - r.low + 1;
+}
+
+// Where a port may be: by the unfavourable ends of the bounds; all ports when they are not known.
+static struct range widest_of(const struct wend_nat_model *m)
+{
+    struct range r = {PORT_LEAST, UINT16_MAX};
+
+    if (m->high.most != 0) {
+        r.high = (uint16_t)m->high.most;
+        if (m->low.least > PORT_LEAST || (m->low.most < PORT_LEAST && m->low.least > 0))
+            r.low = (uint16_t)m->low.least;
+    }
+    return r.low < r.high ? r : (struct range){PORT_LEAST, UINT16_MAX};
+}
+
+// Where to aim: between ports that were seen. Each probe there finds as much as one in all of the
+// true range, whose size it need not know; one outside may find nothing at all.
+static struct range aim_of(const struct wend_nat_model *m)
+{
+    const uint32_t least = m->allocation == WEND_NAT_BLOCK ? SURE_LEAST : BLOCK_PORTS;
+
+    if (m->low.most == 0 || m->high.least < m->low.most + least)
+        return widest_of(m);
+    return (struct range){(uint16_t)m->low.most, (uint16_t)m->high.least};
+}
+
+// Among so many ports the sockets' are spread, at most.
+static uint32_t spread_of(const struct wend_nat_model *m)
+{
+    const uint32_t size = size_of(widest_of(m));
+
+    return m->allocation == WEND_NAT_BLOCK && size > BLOCK_PORTS ? BLOCK_PORTS : size;
+}
+
+static uint32_t miss_of(const struct wend_nat_model *m)
+{
+    return m->allocation == WEND_NAT_BLOCK ? BLOCK_MISS_PPM : MISS_PPM;
 }
 
 // What a side may hold of its own NAT: a quarter of a block.
@@ -171,65 +212,68 @@ static uint32_t mappings_max(const struct wend_nat_model *m, uint32_t otherwise)
     return quarter < otherwise ? quarter : otherwise;
 }
 
-// How many sockets and probes: alike, within what both NATs may be asked to hold.
-static void split(const struct plan_pair *x, int fan, uint32_t range, uint32_t *ret_sockets,
-                  uint32_t *ret_probes)
+// So many probes, as far as each makes a mapping.
+static uint32_t probes_max(const struct wend_nat_model *m)
 {
-    const struct wend_nat_model *prober = &x->m[1 - fan];
-    const bool one_mapping =
-        plan_is_steady(prober) || prober->mapping == WEND_NAT_ADDRESS_DEPENDENT;
-    const uint32_t longest =
-        one_mapping ? WEND_PLAN_PROBES_MAX : mappings_max(prober, WEND_PLAN_PROBES_MAX);
-    const uint32_t widest = mappings_max(&x->m[fan], WEND_PLAN_SOCKETS_MAX);
+    const bool one_mapping = plan_is_steady(m) || m->mapping == WEND_NAT_ADDRESS_DEPENDENT;
+
+    return one_mapping ? WEND_PLAN_PROBES_MAX : mappings_max(m, WEND_PLAN_PROBES_MAX);
+}
+
+// How many sockets and probes: alike, within what both NATs may be asked to hold.
+static void split(const struct plan_pair *x, int fan, uint32_t *ret_sockets, uint32_t *ret_probes)
+{
+    const struct wend_nat_model *hidden = &x->m[fan];
+    const uint32_t range = spread_of(hidden), miss = miss_of(hidden);
+    const uint32_t longest = probes_max(&x->m[1 - fan]);
+    const uint32_t widest = mappings_max(hidden, WEND_PLAN_SOCKETS_MAX);
     const uint32_t cap = widest < longest ? widest : longest;
-    const uint32_t least = wend_plan_equal_split(range, MISS_PPM, cap);
+    const uint32_t least = wend_plan_equal_split(range, miss, cap);
     uint32_t sockets = least, probes = least;
 
     if (sockets == cap && widest > cap)
-        sockets = wend_plan_probes_for(range, least, MISS_PPM, widest);
+        sockets = wend_plan_probes_for(range, least, miss, widest);
     else if (sockets == cap && longest > cap)
-        probes = wend_plan_probes_for(range, least, MISS_PPM, longest);
+        probes = wend_plan_probes_for(range, least, miss, longest);
     *ret_sockets = sockets;
     *ret_probes = probes;
 }
 
 // Over the whole range in two steps, so that the first 98 % cost no more than they have to. An
-// opener that comes after a probe at its port gets in by what that probe opened, if it comes to the
-// same mapping and may travel so far; else only probes count that come after the opener.
-static void step_up(struct wend_plan_part *fan, struct wend_plan_part *rain, bool both_orders)
+// opener of the second step gets in by what a probe of the first one opened at its port, if all
+// probes come from one mapping; else only probes count that come after it, so there are more.
+static void step_up(const struct wend_nat_model *prober, struct wend_plan_part *fan,
+                    struct wend_plan_part *rain)
 {
-    const uint16_t probes = both_orders ? STEP : STEP_PROBES;
+    const uint32_t probes = plan_is_steady(prober) ? LAST_PROBES : WEND_PLAN_PROBES_MAX;
+    const uint32_t most = probes_max(prober);
 
-    fan->first = both_orders ? STEP : STEP_SOCKETS;
-    rain->first = probes;
-    fan->pause = probes * WEND_PLAN_PROBE_PACE + STEP_WAIT;
-    if (!both_orders && rain->count >= WEND_PLAN_SOCKETS_MAX - 10)
-        rain->count = WEND_PLAN_PROBES_MAX;
+    fan->sockets = fan->count = LAST_SOCKETS;
+    fan->first = STEP_SOCKETS;
+    fan->pause = STEP_PROBES * WEND_PLAN_PROBE_PACE + STEP_WAIT;
+    rain->count = (uint16_t)(probes < most ? probes : most);
+    rain->first = STEP_PROBES;
 }
 
 // `fan` opens from many sockets, the other one probes.
 void plan_spread(struct wend_plan *p, const struct plan_pair *x, int fan)
 {
     const struct wend_nat_model *prober = &x->m[1 - fan];
+    const struct range aim = aim_of(&x->m[fan]);
     struct wend_plan_stage *s = add(p, WEND_METHOD_SPREAD, 1, 0);
     struct wend_plan_part *wide = &s->parts[fan], *rain = &s->parts[1 - fan];
     uint32_t sockets, probes;
-    uint16_t low, high;
 
-    range_of(&x->m[fan], &low, &high);
-    split(x, fan, (uint32_t)high - low + 1, &sockets, &probes);
+    split(x, fan, &sockets, &probes);
     *wide = part(WEND_ROLE_FAN, (uint16_t)sockets, (uint16_t)sockets);
     wide->pace = WEND_PLAN_OPENER_PACE;
     wide->low_ttl = plan_may_be_stolen(prober);
-    *rain = part(WEND_ROLE_RAIN, 0, (uint16_t)probes);
-    rain->low = low;
-    rain->high = high;
-    if (probes <= TAIL_PROBES)
-        rain->pause = TAIL_PACE;
-    if (sockets > STEP_SOCKETS && probes > STEP)
-        step_up(wide, rain, plan_is_steady(prober) && !wide->low_ttl);
-    s->length = sockets * wide->pace + rain->count * rain->pace + WEND_MS(150) +
-                rain->count / 4 * rain->pause;
+    *rain = part(WEND_ROLE_RAIN, 0, (uint16_t)(probes < size_of(aim) ? probes : size_of(aim)));
+    rain->low = aim.low;
+    rain->high = aim.high;
+    if (sockets > STEP_SOCKETS && probes > STEP_PROBES)
+        step_up(prober, wide, rain);
+    s->length = wide->count * wide->pace + rain->count * rain->pace + WEND_MS(150);
     say(p, "one side's ports are drawn at random: many sockets there, as many probes here");
 }
 
@@ -238,22 +282,23 @@ void plan_spread(struct wend_plan *p, const struct plan_pair *x, int fan)
 void plan_mingle(struct wend_plan *p, const struct plan_pair *x)
 {
     struct wend_plan_stage *s = add(p, WEND_METHOD_SPREAD, 1, 0);
-    uint32_t range = 0, cap = WEND_PLAN_SOCKETS_MAX;
-    uint16_t low[2], high[2];
+    uint32_t range = 0, miss = 0, cap = MINGLE_MAX;
 
     for (int i = 0; i < 2; i++) {
-        range_of(&x->m[i], &low[i], &high[i]);
         cap = mappings_max(&x->m[i], cap);
-        if ((uint32_t)high[i] - low[i] + 1 > range)
-            range = (uint32_t)high[i] - low[i] + 1;
+        if (spread_of(&x->m[i]) > range) {
+            range = spread_of(&x->m[i]);
+            miss = miss_of(&x->m[i]);
+        }
     }
-    const uint16_t count = (uint16_t)wend_plan_equal_split(range, MISS_PPM, cap);
+    const uint16_t count = (uint16_t)wend_plan_equal_split(range, miss, cap);
     for (int i = 0; i < 2; i++) {
         const bool by_address = x->m[i].mapping == WEND_NAT_ADDRESS_DEPENDENT;
+        const struct range aim = aim_of(&x->m[1 - i]);
         s->parts[i] = part(WEND_ROLE_RAIN, by_address ? count : 0, count);
-        s->parts[i].first = count > STEP ? STEP : 0;
-        s->parts[i].low = low[1 - i];
-        s->parts[i].high = high[1 - i];
+        s->parts[i].first = count > MINGLE_STEP ? MINGLE_STEP : 0;
+        s->parts[i].low = aim.low;
+        s->parts[i].high = aim.high;
     }
     s->together = true;
     s->length = count * WEND_PLAN_PROBE_PACE + WEND_MS(150);

@@ -90,9 +90,9 @@ void volley_enter(struct wend_volley *v, uint8_t stage, uint8_t round, wend_inst
     v->round = round;
     v->acted = v->opened = v->opened_spare = v->has_go = false;
     v->begun = now;
-    v->begin_at = v->act_at = v->wait_until = 0;
+    v->begin_at = v->act_at = v->again_at = v->wait_until = 0;
     v->round_end = now + volley_stage(v)->length + 3 * v->rtt;
-    v->offer = v->peer_offer = (struct wend_volley_offer){0};
+    v->offer = v->peer_offer = v->peer_before = (struct wend_volley_offer){0};
     memset(v->sampled, 0, sizeof v->sampled);
     v->run = (struct wend_volley_run){0};
     v->messages |= VOLLEY_SAY_STILL;
@@ -163,6 +163,12 @@ int wend_volley_start(struct wend_volley *v, const struct wend_volley_setup *set
     volley_work(v, now);
     volley_fire(v, now);
     return 0;
+}
+
+void wend_volley_await(struct wend_volley *v, wend_instant now)
+{
+    if (v->state == WEND_VOLLEY_RUNNING && !v->heard_peer)
+        v->heard_at = now + 2 * v->rtt;
 }
 
 void wend_volley_ask_port(struct wend_volley *v, uint16_t port)

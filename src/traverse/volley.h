@@ -8,6 +8,7 @@
 //         (sealed probes with `token` and `echo` inside; Binding requests for BRACKET).
 // Stages: the called side conducts: it alone moves to the next round or stage, and says so; the
 //         caller follows. So both are always at the same place, within half a relayed round trip.
+//         Nor does it move before the caller has joined, whose models may have come late.
 // Hits:   whatever of the peer arrives (OPENER, PROBE) is ANSWERed from the socket it came to,
 //         towards where it came from, and names the token of what it answers. An ANSWER proves that
 //         the answered datagram's socket and destination work: those become the path, not the
@@ -148,9 +149,10 @@ struct wend_volley {
     bool acted, opened, opened_spare, has_go;
     bool parked;
     bool heard_peer; // a message of this volley
-    wend_instant begun, begin_at, round_end, act_at, wait_until;
+    wend_instant begun, begin_at, round_end, act_at, again_at, wait_until;
     struct wend_volley_offer offer, peer_offer;
-    uint16_t sampled[2]; // mapped ports, by server
+    struct wend_volley_offer peer_before; // SCAN: the one that peer_offer replaced
+    uint16_t sampled[2];                  // mapped ports, by server
     struct wend_volley_run run;
 
     uint16_t socket_first, socket_count, socket_next; // of this round; next free number
@@ -191,6 +193,8 @@ int wend_volley_start(struct wend_volley *v, const struct wend_volley_setup *set
                       struct wend_volley_limits *limits, wend_instant now);
 // The called side, right after start: asks the caller to use this port; 0 is none.
 void wend_volley_ask_port(struct wend_volley *v, uint16_t port);
+// The message that begins the peer's volley was repeated: it may have missed the first.
+void wend_volley_await(struct wend_volley *v, wend_instant now);
 // We do not want this direct path: both sides stop. `reason`: at most 40 printable characters.
 void wend_volley_refuse(struct wend_volley *v, const char *reason, wend_instant now);
 // Forgets everything; what was held of the limits is given back. Sockets are the caller's to close.

@@ -146,6 +146,7 @@ static void send_next(struct wend_volley *v)
     struct wend_volley_run *run = &v->run;
     const uint32_t k = run->sent;
     uint16_t socket = run->socket, port = run->base;
+    uint8_t ttl = run->ttl;
 
     switch (run->aim) {
     case WEND_AIM_NONE: return;
@@ -153,7 +154,11 @@ static void send_next(struct wend_volley *v)
     case WEND_AIM_STEP:
         port = wend_plan_port_after(&v->peer, run->base, (int32_t)k * run->step);
         break;
-    case WEND_AIM_FAN: socket = (uint16_t)(run->socket + k); break;
+    case WEND_AIM_FAN:
+        socket = (uint16_t)(run->socket + k);
+        if (run->len != 0 && k >= run->len)
+            ttl = 0; // of the second step
+        break;
     case WEND_AIM_RANGE:
         if (k == 0)
             draw_range(v);
@@ -169,7 +174,7 @@ static void send_next(struct wend_volley *v)
     volley_queue(v, &(struct wend_volley_datagram){
                         .kind = run->aim == WEND_AIM_FAN ? WEND_VOLLEY_OPENER : WEND_VOLLEY_PROBE,
                         .socket = socket,
-                        .ttl = run->ttl,
+                        .ttl = ttl,
                         .remote = volley_target(v, run->inside, port),
                         .token = volley_token(v, run->inside, socket, port),
                         .echo = v->plan.serial,
@@ -208,7 +213,7 @@ static wend_duration wait_after(const struct wend_volley *v)
     case WEND_AIM_RANGE:
         if (part->first != 0 && run->sent == part->first)
             return v->rtt; // the answers to the first step, before more is spent
-        return run->gap != 0 && run->sent >= run->count * 3 / 4 ? run->gap : run->pace;
+        break;
     case WEND_AIM_NONE:
     case WEND_AIM_STEP:
     case WEND_AIM_WINDOW: break;

@@ -87,12 +87,30 @@ static bool has_one_port(const struct wend_nat_model *m, const struct wend_plan_
     return plan_is_steady(m) || (wend_plan_is_open(m) && part->role == WEND_ROLE_LISTEN);
 }
 
+// Whether a stage's part is a socket whose port we told, with which we opened towards one address.
+static bool has_opened(const struct wend_plan_part *part)
+{
+    return part->role == WEND_ROLE_GUESS && !part->waits && !part->blind;
+}
+
+static bool is_opened_way(const struct wend_volley *v, const struct wend_volley_hit *hit)
+{
+    const struct wend_address target = volley_target(v, false, volley_peer_port(v));
+
+    return has_opened(volley_part(v)) && v->acted && hit->socket == v->socket_first &&
+           wend_address_equal(&hit->remote, &target);
+}
+
 // A side with one port for everybody takes what comes to it for an answer: only who has what we
-// said over the relay can have made it, and our datagrams go back the way it came.
+// said over the relay can have made it, and our datagrams go back the way it came. So does a fresh
+// socket with what comes from where it opened to: that is the mapping by which it sends there. Not
+// where we may send to some ports alone: then nothing shows that ours get there.
 static bool is_answer(const struct wend_volley *v, const struct wend_volley_hit *hit)
 {
-    return is_one_sided(v, v->plan.own) && hit->socket == 0 && hit->echo == v->plan.serial &&
-           has_one_port(&v->own, volley_part(v));
+    if (hit->echo != v->plan.serial || v->own.barred)
+        return false;
+    return is_opened_way(v, hit) || (is_one_sided(v, v->plan.own) && hit->socket == 0 &&
+                                     has_one_port(&v->own, volley_part(v)));
 }
 
 static void take_at_once(struct wend_volley *v, const struct wend_volley_hit *hit, wend_instant now)
@@ -143,7 +161,7 @@ static enum wend_drop take_probe(struct wend_volley *v, const struct wend_volley
     h->token = hit->token;
     if (!again || is_taken || h->next_at <= now + volley_patience(v) / 2)
         send_answer(v, h, now);
-    if (v->run.next_at < pause)
+    if (v->run.aim != WEND_AIM_STEP && v->run.next_at < pause) // both scan in step, or never meet
         v->run.next_at = pause;
     if (is_taken)
         take_at_once(v, hit, now);
@@ -165,9 +183,10 @@ static bool has_answered(const struct wend_volley *v, uint16_t socket,
 static bool is_taken_already(const struct wend_volley *v, const struct wend_volley_hit *hit)
 {
     const uint8_t other = 1 - v->plan.own;
+    const struct wend_plan_part *part = &volley_stage(v)->parts[other];
 
-    return is_one_sided(v, other) && hit->kind == WEND_VOLLEY_ANSWER &&
-           has_one_port(&v->peer, &volley_stage(v)->parts[other]);
+    return hit->kind == WEND_VOLLEY_ANSWER &&
+           (has_opened(part) || (is_one_sided(v, other) && has_one_port(&v->peer, part)));
 }
 
 // Over both ways: whichever comes first ends it.

@@ -5,9 +5,10 @@
 
 #include "base/assert.h"
 
-#define SOCKETS_WAIT WEND_MS(50) // a wide fan goes with the sockets that are there by then
-#define BACK_TO_BACK WEND_MS(5)  // what lies between two datagrams of a bracket, at most
-#define LIST_WIDE    8           // a longer list keeps the pace of probes
+#define SOCKETS_WAIT    WEND_MS(50) // a wide fan goes with the sockets that are there by then
+#define BACK_TO_BACK    WEND_MS(5)  // what lies between two datagrams of a bracket, at most
+#define SCAN_OTHERS_MAX 512         // mappings of other users between two samples
+#define LIST_WIDE       8           // a longer list keeps the pace of probes
 
 static bool is_ready(const struct wend_volley *v)
 {
@@ -182,32 +183,75 @@ static void work_bracket(struct wend_volley *v, wend_instant now)
 
 static bool is_fresh(const struct wend_volley *v, wend_instant now)
 {
-    return now - v->act_at <= WEND_VOLLEY_SAMPLE_AGE &&
+    return now - v->offer.at <= WEND_VOLLEY_SAMPLE_AGE &&
            now - v->peer_offer.at <= WEND_VOLLEY_SAMPLE_AGE;
+}
+
+// What other users have surely taken of the peer's ports since its newest sample: to aim behind
+// that meets sooner, and to aim too far ahead never does. Half of what they took between its two
+// samples would make, and less for chance; else by the least rate of the model.
+static int32_t surely_taken(const struct wend_volley *v, wend_instant at)
+{
+    const struct wend_volley_offer *before = &v->peer_before, *last = &v->peer_offer;
+    const wend_duration age = (at - last->at) / WEND_US(1);
+    const wend_duration between = (last->at - before->at) / WEND_US(1);
+
+    if (age <= 0 || age > WEND_S(1) / WEND_US(1))
+        return 0;
+    if (!before->made || between < WEND_MS(5) / WEND_US(1))
+        return (int32_t)((wend_duration)v->peer.rate.least * age / 100000000);
+    const uint32_t steps =
+        wend_plan_steps_between(&v->peer, before->first, last->first, SCAN_OTHERS_MAX);
+    const wend_duration taken = steps > 1 ? (wend_duration)(steps - 1) * age / between : 0;
+    return taken > 3 ? (int32_t)((taken - 3) / 2) : 0;
+}
+
+// Twice: early, so that the called side can say when to begin; and as late as the peer can still
+// hear of it by then. Another server, for another mapping.
+static void sample_twice(struct wend_volley *v, wend_instant now)
+{
+    if (!v->acted && is_ready(v)) {
+        v->acted = true;
+        v->act_at = now;
+        v->wait_until = now + v->rtt * (volley_is_called(v) ? 9 : 4) / 10;
+        ask_server(v, 0);
+    }
+    if (v->acted && v->again_at == 0 && now >= v->wait_until) {
+        v->again_at = now;
+        ask_server(v, 1);
+    }
+    if (v->sampled[1] != 0 && (!v->offer.made || v->offer.at != v->again_at))
+        make_offer(v, v->sampled[1], v->sampled[1], v->again_at);
+    else if (v->sampled[0] != 0 && !v->offer.made)
+        make_offer(v, v->sampled[0], v->sampled[0], v->act_at);
 }
 
 static void work_scan(struct wend_volley *v, wend_instant now)
 {
     const struct wend_plan_part *part = volley_part(v);
 
-    if (!v->acted && is_ready(v)) {
-        v->acted = true;
-        v->act_at = now;
-        ask_server(v, 0);
-    }
-    if (v->sampled[0] != 0 && !v->offer.made)
-        make_offer(v, v->sampled[0], v->sampled[0], v->act_at);
-    if (!v->has_go || v->run.aim != WEND_AIM_NONE || !v->peer_offer.made || !v->offer.made)
+    sample_twice(v, now);
+    if (!v->has_go || now < v->begin_at || v->run.aim != WEND_AIM_NONE || !v->peer_offer.made ||
+        !v->offer.made)
         return;
     v->run = (struct wend_volley_run){
         .aim = WEND_AIM_STEP,
         .socket = own_socket(v),
-        .base = wend_plan_port_after(&v->peer, v->peer_offer.first, 1),
+        .base = wend_plan_port_after(&v->peer, v->peer_offer.first, 1 + surely_taken(v, now)),
         .step = part->step,
         .count = part->count,
         .pace = part->pace,
-        .next_at = v->begin_at > now ? v->begin_at : now,
+        .next_at = now,
     };
+}
+
+static wend_instant scan_deadline(const struct wend_volley *v)
+{
+    if (v->acted && v->again_at == 0)
+        return v->wait_until;
+    return v->has_go && v->run.aim == WEND_AIM_NONE && v->peer_offer.made && v->offer.made
+               ? v->begin_at
+               : WEND_NEVER;
 }
 
 static void work_fan(struct wend_volley *v, wend_instant now)
@@ -219,7 +263,7 @@ static void work_fan(struct wend_volley *v, wend_instant now)
         return;
     v->acted = true;
     v->has_go = true;
-    v->begin_at = now + lasts;
+    v->begin_at = now + (lasts > v->rtt / 2 ? lasts - v->rtt / 2 : 0); // of what arrives later
     v->messages |= VOLLEY_SAY_GO;
     v->run = (struct wend_volley_run){
         .aim = WEND_AIM_FAN,
@@ -244,7 +288,6 @@ static void work_rain(struct wend_volley *v)
     v->run = (struct wend_volley_run){
         .aim = WEND_AIM_RANGE,
         .socket = own_socket(v),
-        .gap = part->pause,
         .low = part->low,
         .high = part->high,
         .count = part->count,
@@ -309,6 +352,8 @@ wend_instant volley_part_deadline(const struct wend_volley *v)
 
     if (v->parked)
         return WEND_NEVER;
+    if (role == WEND_ROLE_SCAN)
+        return scan_deadline(v);
     if (role == WEND_ROLE_BRACKET && v->acted && !v->offer.made && v->wait_until != 0)
         return v->wait_until;
     return role == WEND_ROLE_FAN && !v->acted ? v->begun + SOCKETS_WAIT : WEND_NEVER;

@@ -35,10 +35,13 @@ static inline const struct wend_plan_part *volley_part(const struct wend_volley 
     return &volley_stage(v)->parts[v->plan.own];
 }
 
-// How long an answer to a datagram may take before it counts as lost.
+// How long an answer to a datagram may take before it counts as lost. Straight it is seldom slower
+// than over the relay, and to repeat too early costs less than to be late.
 static inline wend_duration volley_patience(const struct wend_volley *v)
 {
-    return v->rtt * 11 / 10 + WEND_MS(5);
+    const wend_duration least = WEND_MS(6);
+
+    return v->rtt + WEND_MS(1) > least ? v->rtt + WEND_MS(1) : least;
 }
 
 static inline bool volley_is_called(const struct wend_volley *v)

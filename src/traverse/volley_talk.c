@@ -107,20 +107,32 @@ static bool follow(struct wend_volley *v, const struct wend_volley_message *m, w
     return true;
 }
 
+// Repeated, unless both scan and it is about a later sample.
+static bool is_news(const struct wend_volley *v, const struct wend_volley_offer *offer)
+{
+    if (!v->peer_offer.made)
+        return true;
+    return volley_part(v)->role == WEND_ROLE_SCAN && v->run.aim == WEND_AIM_NONE &&
+           offer->first != v->peer_offer.first && offer->at > v->peer_offer.at;
+}
+
 // A range of ports that the peer's sequence runs through in a few steps.
 static enum wend_drop take_offer(struct wend_volley *v, const struct wend_volley_message *m,
                                  wend_instant now)
 {
-    if (!wend_address_same_ip(&m->address, &v->attested))
-        return WEND_DROP_NOT_ALLOWED;
-    if (v->peer_offer.made)
-        return WEND_DROP_NONE; // repeated
-    v->peer_offer = (struct wend_volley_offer){
+    const struct wend_volley_offer offer = {
         .made = true,
         .first = m->address.port,
         .last = m->last_port,
         .at = now - WEND_US((wend_duration)m->microseconds) - v->rtt / 2,
     };
+
+    if (!wend_address_same_ip(&m->address, &v->attested))
+        return WEND_DROP_NOT_ALLOWED;
+    if (!is_news(v, &offer))
+        return WEND_DROP_NONE;
+    v->peer_before = v->peer_offer;
+    v->peer_offer = offer;
     return WEND_DROP_NONE;
 }
 
@@ -194,6 +206,10 @@ static void hear_first(struct wend_volley *v, wend_instant now)
     if (v->run.aim == WEND_AIM_LIST && v->run.next_at < now + SOON)
         v->run.next_at = now + SOON;
     const wend_instant end = now + volley_stage(v)->length + 2 * v->rtt;
+    if (end > v->round_end + v->rtt / 2) { // it came late, and may not have heard us
+        v->repeat_at = now;
+        v->early = 3;
+    }
     if (v->round_end < end)
         v->round_end = end;
 }

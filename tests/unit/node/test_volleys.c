@@ -133,6 +133,24 @@ static void test_handshakes_cross(void **state)
     }
 }
 
+// Another handshake would take them from the peer before it has them.
+static void test_keys_are_fresh(void **state)
+{
+    (void)state;
+    world.direct_cut = true;
+    all_up();
+    know(1);
+    say(0, 1, 1);
+    for (int i = 0; i < 300 && contact(0, 1)->sending == 0; i++)
+        run(WEND_MS(1));
+    wend_contact_pair(contact(0, 1), contact(0, 1)->sending)->heard = false;
+    know(0);
+    assert_true(contact(0, 1)->volley_due);
+    assert_int_equal(contact(0, 1)->starting, 0);
+    run(WEND_S(1)); // the peer has shown by then that it has them
+    assert_true(was_said(0, "volley=begun"));
+}
+
 // All places are taken: the relay carries, and the volley comes when there is a place again.
 static void test_all_places_taken(void **state)
 {
@@ -303,6 +321,42 @@ static void test_no_address_is_left(void **state)
     assert_true(was_said(open, "volley=over"));
 }
 
+static size_t mute;
+
+static wend_duration unheard(size_t from, size_t to, const struct wend_datagram *d)
+{
+    (void)to;
+    (void)d;
+    return from == mute ? -1 : TO_PEER;
+}
+
+// It hears the peer straight, and takes that for a way; but nothing of its own gets out. No packet
+// is lost by that, and it is tried ever more seldom.
+static void test_a_way_that_leads_in_alone(void **state)
+{
+    uint32_t number = 10;
+
+    (void)state;
+    for (mute = 0; mute < 2; mute++) {
+        world.fate = unheard;
+        world.unchecked = true;
+        benches[mute].nat.lets_all = true;
+        all_up();
+        know(0);
+        know(1);
+        say(0, 1, 1);
+        number = 10;
+        talk(0, 1, WEND_S(100), WEND_MS(100), &number);
+        run(WEND_S(1));
+        assert_int_equal(way(mute, 1 - mute), WEND_PATH_RELAY);
+        assert_in_range(times_said(mute, "volley=begun"), 1, 8);
+        for (uint32_t i = 10; i < number; i++)
+            assert_int_equal(world.hosts[i % 2 == 0 ? 1 : 0].plane.got[i], 1);
+        volleying_close(state);
+        volleying_open(state);
+    }
+}
+
 // --- sockets ---
 
 static void test_the_winning_socket_is_the_path(void **state)
@@ -462,6 +516,7 @@ int main(void)
         WITH(test_both_known),
         WITH(test_messages_overtake_the_answer),
         WITH(test_handshakes_cross),
+        WITH(test_keys_are_fresh),
         WITH(test_all_places_taken),
         WITH(test_a_plain_path_is_lost),
         WITH(test_a_refusal_stops_both),
@@ -470,6 +525,7 @@ int main(void)
         WITH(test_the_network_changes),
         WITH(test_the_nat_moves),
         WITH(test_no_address_is_left),
+        WITH(test_a_way_that_leads_in_alone),
         WITH(test_the_winning_socket_is_the_path),
         WITH(test_the_second_win_replaces_the_first),
         WITH(test_sockets_that_cannot_be_opened),

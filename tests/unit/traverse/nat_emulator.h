@@ -136,7 +136,9 @@ static uint16_t emulator_next(struct emulator *e, wend_instant now)
         emulator_count(e);
     const uint16_t port = (uint16_t)(e->kind.low + e->counter);
     emulator_count(e);
-    return e->kind.swapped ? (uint16_t)(port << 8 | port >> 8) : port;
+    if (!e->kind.swapped)
+        return port;
+    return (uint16_t)(port << 8 | port >> 8);
 }
 
 static uint16_t emulator_draw(struct emulator *e, const struct wend_address *inside,

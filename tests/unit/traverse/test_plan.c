@@ -199,12 +199,58 @@ static void a_quarter_of_a_block_at_most(void **state)
     }
 }
 
+// Probes go where ports were seen; what the bounds may be beyond makes them more, not wider.
+static void aims_between_ports_that_were_seen(void **state)
+{
+    const struct wend_nat_model a = model_of(2, 4, WEND_NAT_RANDOM, 0);
+    struct wend_nat_model b = model_of(4, 4, WEND_NAT_BLOCK, 1);
+    struct wend_plan p;
+
+    (void)state;
+    b.low = (struct wend_nat_estimate){18000, 19500, 20000};
+    b.high = (struct wend_nat_estimate){23000, 23500, 25000};
+    make(&p, &a, &b, true, false);
+    const struct wend_plan_part *rain = &p.stages[0].parts[0], *fan = &p.stages[0].parts[1];
+    assert_int_equal(rain->low, 20000);
+    assert_int_equal(rain->high, 23000);
+    assert_true(fan->sockets + rain->count <= 366); // with what is under way, within 380
+    assert_true(fan->sockets >= 165 && rain->count >= 165);
+    b.high.least = 20050; // too few of them: all that may be
+    make(&p, &a, &b, true, false);
+    assert_int_equal(rain->low, 18000);
+    assert_int_equal(rain->high, 25000);
+    assert_true(fan->sockets <= 51 / 4);
+    assert_int_equal(rain->count, WEND_PLAN_PROBES_MAX);
+}
+
+// All ports: a first step that costs no more than 98 % of cases have to.
+static void the_full_range_in_two_steps(void **state)
+{
+    const struct wend_nat_model hidden = model_of(4, 4, WEND_NAT_RANDOM, 1);
+    struct wend_nat_model a = model_of(2, 4, WEND_NAT_RANDOM, 0);
+    struct wend_plan p;
+
+    (void)state;
+    for (int stolen = 0; stolen < 2; stolen++) {
+        a.allocation = stolen ? WEND_NAT_PRESERVING : WEND_NAT_RANDOM;
+        make(&p, &a, &hidden, true, false);
+        const struct wend_plan_part *rain = &p.stages[0].parts[0], *fan = &p.stages[0].parts[1];
+        assert_int_equal(fan->low_ttl, stolen);
+        assert_true(fan->first + rain->first <= 1006);
+        assert_true(wend_plan_probes_for(64512, fan->first, 20000, 668) <= rain->first);
+        assert_true(fan->sockets + rain->count <= 1336);
+        assert_true(wend_plan_probes_for(64512, fan->sockets, 1000, 668) <= rain->count);
+        assert_true(fan->pause >= rain->first * rain->pace);
+    }
+}
+
 static void sequences_both_ways(void **state)
 {
     struct wend_nat_model m = {.delta = 3};
 
     (void)state;
-    assert_int_equal(wend_plan_port_after(&m, 65534, 1), 1);
+    assert_int_equal(wend_plan_port_after(&m, 65534, 1), 1025);
+    assert_int_equal(wend_plan_port_after(&m, 1000, -334), 65534);
     m.low = (struct wend_nat_estimate){1024, 1024, 1024};
     m.high = (struct wend_nat_estimate){65535, 65535, 65535};
     assert_int_equal(wend_plan_port_after(&m, 65534, 1), 1025);
@@ -273,6 +319,8 @@ int main(void)
         cmocka_unit_test(rows_have_their_methods),
         cmocka_unit_test(counts_are_those_of_the_birthday),
         cmocka_unit_test(a_quarter_of_a_block_at_most),
+        cmocka_unit_test(aims_between_ports_that_were_seen),
+        cmocka_unit_test(the_full_range_in_two_steps),
         cmocka_unit_test(sequences_both_ways),
         cmocka_unit_test(lies_are_refused),
         cmocka_unit_test(what_cannot_be_is_said),

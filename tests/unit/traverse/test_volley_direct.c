@@ -207,6 +207,64 @@ static void an_opener_is_an_offer(void **state)
     assert_true(wend_address_equal(&d.remote, &peer.public));
 }
 
+// What comes from where it opened to has proven the way; anything else is asked for an answer.
+static void a_fresh_socket_takes_the_probe(void **state)
+{
+    struct wend_volley_datagram d = {0};
+    struct wend_address to = {0};
+
+    (void)state;
+    own = model_of(1, WEND_NAT_ADDRESS_AND_PORT_DEPENDENT, WEND_NAT_ADDRESS_AND_PORT_DEPENDENT);
+    own.allocation = WEND_NAT_PRESERVING;
+    peer = model_of(2, WEND_NAT_ENDPOINT_INDEPENDENT, WEND_NAT_ADDRESS_AND_PORT_DEPENDENT);
+    start(true, false);
+    assert_int_equal(plan.stages[0].method, WEND_METHOD_GUESS);
+    assert_int_equal(wend_volley_socket_ready(&volley, 1, 50001, T0), 0);
+    assert_int_equal(drain(WEND_VOLLEY_OPENER, &d), 1);
+    struct wend_volley_hit h = {.kind = WEND_VOLLEY_PROBE,
+                                .socket = 1,
+                                .remote = peer.public,
+                                .token = 77,
+                                .echo = plan.serial + 1};
+    (void)wend_volley_hit(&volley, &h, T0 + RTT); // of another plan
+    assert_false(is_won(&to));
+    h.echo = plan.serial;
+    h.remote.port++;
+    (void)wend_volley_hit(&volley, &h, T0 + RTT); // of another port
+    assert_false(is_won(&to));
+    h.remote.port--;
+    (void)wend_volley_hit(&volley, &h, T0 + 2 * RTT);
+    assert_true(is_won(&to));
+    assert_true(wend_address_equal(&to, &peer.public));
+    assert_true(drain(WEND_VOLLEY_ANSWER, &d) >= 1);
+    assert_int_equal(d.echo, 77);
+}
+
+// The prober of such a socket has nothing to confirm.
+static void a_fresh_sockets_answer_is_not_confirmed(void **state)
+{
+    struct wend_volley_datagram d = {0};
+    struct wend_address to = {0};
+    uint8_t bytes[WEND_VOLLEY_MESSAGE_MAX];
+
+    (void)state;
+    own = model_of(1, WEND_NAT_ENDPOINT_INDEPENDENT, WEND_NAT_ADDRESS_AND_PORT_DEPENDENT);
+    peer.allocation = WEND_NAT_PRESERVING;
+    start(true, false);
+    struct wend_volley_message offer = {
+        .kind = WEND_VOLLEY_OFFER, .serial = plan.serial, .address = peer.public};
+    offer.address.port = offer.last_port = 50001;
+    struct wend_writer w = wend_writer_of(bytes, sizeof bytes);
+    wend_volley_message_write(&w, &offer);
+    (void)wend_volley_receive(&volley, (struct wend_bytes){bytes, w.len}, T0 + RTT / 2);
+    assert_int_equal(drain(WEND_VOLLEY_PROBE, &d), 1);
+    struct wend_volley_hit h = hit_of(WEND_VOLLEY_ANSWER, d.token);
+    h.remote.port = 50001;
+    (void)wend_volley_hit(&volley, &h, T0 + 2 * RTT);
+    assert_true(is_won(&to));
+    assert_int_equal(drain(WEND_VOLLEY_CONFIRM, &d), 0);
+}
+
 static void a_parked_one_waits_for_the_peer(void **state)
 {
     struct wend_volley_datagram d = {0};
@@ -291,6 +349,8 @@ int main(void)
         cmocka_unit_test_setup(knocks_twice_until_the_caller_is_heard, begin),
         cmocka_unit_test_setup(confirms_nothing_that_is_taken, begin),
         cmocka_unit_test_setup(an_opener_is_an_offer, begin),
+        cmocka_unit_test_setup(a_fresh_socket_takes_the_probe, begin),
+        cmocka_unit_test_setup(a_fresh_sockets_answer_is_not_confirmed, begin),
         cmocka_unit_test_setup(a_parked_one_waits_for_the_peer, begin),
         cmocka_unit_test_setup(a_parked_fan_has_nothing_due, begin),
         cmocka_unit_test_setup(nothing_comes_early_to_linux, begin),
