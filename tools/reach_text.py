@@ -92,7 +92,7 @@ def check(top):
 
 PAGE = """\
 <!-- SPDX-License-Identifier: MIT -->
-<!-- Written by tools/reach-table (make reach) from wend-sim-fast --matrix --json: do not edit. -->
+<!-- Written by tools/reach-table (make reach): do not edit. Measured by: {command} -->
 # Who can reach whom
 
 For people who run networks: which devices wend connects directly through which NATs, how soon,
