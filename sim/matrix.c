@@ -295,9 +295,10 @@ static void play_trial(const struct sim_matrix *m, const struct sim_matrix_cell 
 
 // --- a cell ---
 
-void sim_matrix_interval(uint32_t good, uint32_t trials, double *ret_low, double *ret_high)
+void sim_matrix_interval(uint32_t good, uint32_t trials, double z, double *ret_low,
+                         double *ret_high)
 {
-    const double z = 1.959963984540054, n = trials, share = n > 0 ? good / n : 0;
+    const double n = trials, share = n > 0 ? good / n : 0;
     const double middle = (share + z * z / (2 * n)) / (1 + z * z / n);
     const double half = z / (1 + z * z / n) * sqrt(share * (1 - share) / n + z * z / (4 * n * n));
 
@@ -328,7 +329,8 @@ static double processor_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void sum_up(struct sim_matrix_result *r, const struct sim_matrix_cell *cell)
+static void sum_up(const struct sim_matrix *m, struct sim_matrix_result *r,
+                   const struct sim_matrix_cell *cell)
 {
     static const double parts[] = {0.5, 0.99, 1};
     const struct sim_matrix_goal *g = &cell->goal;
@@ -342,7 +344,8 @@ static void sum_up(struct sim_matrix_result *r, const struct sim_matrix_cell *ce
     r->relay /= r->trials;
     r->discovery /= r->trials;
     r->user /= r->trials;
-    sim_matrix_interval(r->good, r->trials, &r->low, &r->high);
+    sim_matrix_interval(r->good, r->trials, m->sure ? SIM_MATRIX_Z_9999 : SIM_MATRIX_Z_95, &r->low,
+                        &r->high);
     r->below = g->want != SIM_MATRIX_NO_GOAL && r->high < g->success;
     r->met = r->good >= g->success * r->trials && r->red == 0;
 }
@@ -359,7 +362,7 @@ static void play_cell(const struct sim_matrix *m, uint32_t index, struct sim_mat
         if (m->seed == EVERY_TRIAL || m->seed == trial)
             play_trial(m, cell, trial, r);
     if (r->trials > 0)
-        sum_up(r, cell);
+        sum_up(m, r, cell);
     r->seconds = processor_seconds() - before;
 }
 

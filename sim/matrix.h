@@ -19,6 +19,8 @@
 #include "scenario_parts.h"
 
 #define SIM_MATRIX_RTT        WEND_MS(50)
+#define SIM_MATRIX_Z_95       1.959963984540054
+#define SIM_MATRIX_Z_9999     3.890591886413097
 #define SIM_MATRIX_TRIALS_MAX 4000 // of a cell
 #define SIM_MATRIX_CELLS_MAX  2048
 #define SIM_MATRIX_NAME_LEN   80
@@ -68,7 +70,7 @@ struct sim_matrix_result {
     uint32_t connected;    // at all
     uint32_t red;          // something that must always hold did not
     uint64_t red_seed, bad_seed;
-    double low, high; // of good / trials, 95 %
+    double low, high; // of good / trials
     // Of those that connected; else, where they shall not, of all.
     uint32_t datagrams[3]; // median, 99 %, most
     wend_duration time[3];
@@ -88,6 +90,7 @@ struct sim_matrix {
     FILE *print;   // trace; NULL: none
     FILE *out;
     bool json;
+    bool sure; // below is what lies under the goal with its 99.99 % interval, not its 95 % one
 };
 
 // Plays and prints. Returns whether no cell is below its goal and nothing broke; false also when
@@ -98,8 +101,9 @@ bool sim_matrix_play(struct sim_matrix *m);
 uint32_t sim_matrix_list(const char *only, struct sim_matrix_cell list[SIM_MATRIX_CELLS_MAX]);
 // The world of one trial, into `s`.
 void sim_matrix_make(const struct sim_matrix_cell *cell, uint32_t trial, struct sim_scenario *s);
-// The 95 % interval of a share (Wilson).
-void sim_matrix_interval(uint32_t good, uint32_t trials, double *ret_low, double *ret_high);
+// The interval of a share (Wilson) that holds it with the certainty of `z` standard deviations.
+void sim_matrix_interval(uint32_t good, uint32_t trials, double z, double *ret_low,
+                         double *ret_high);
 
 // --- matrix_rows.c ---
 

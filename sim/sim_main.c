@@ -173,6 +173,7 @@ static void help(void)
         "--jobs;\n"
         "                   NAME: rows, cells, or one of them; with --replay only that trial\n"
         "  --trials N       of each row (3000) and, a tenth of it, of each cell (300)\n"
+        "  --sure           intervals of 99.99 in a hundred instead of 95, for few trials\n"
         "  --json           a JSON object a line instead of a table\n"
         "  --rate           instead: worlds a second, as such an object\n\nscenarios:\n",
         SIM_DEVICES_MAX, (unsigned)SIM_SERVERS_MAX);
@@ -212,6 +213,7 @@ enum {
     OPTION_PROOF,
     OPTION_MATRIX,
     OPTION_TRIALS,
+    OPTION_SURE,
     OPTION_JSON,
     OPTION_RATE,
     OPTION_HELP,
@@ -235,6 +237,7 @@ static const struct option options[] = {{"seeds", 1, NULL, OPTION_SEEDS},
                                         {"proof", 2, NULL, OPTION_PROOF},
                                         {"matrix", 2, NULL, OPTION_MATRIX},
                                         {"trials", 1, NULL, OPTION_TRIALS},
+                                        {"sure", 0, NULL, OPTION_SURE},
                                         {"json", 0, NULL, OPTION_JSON},
                                         {"rate", 0, NULL, OPTION_RATE},
                                         {"help", 0, NULL, OPTION_HELP},
@@ -275,6 +278,7 @@ static void set(int option)
         matrix.row_trials = (uint32_t)number_of(optarg, SIM_MATRIX_TRIALS_MAX);
         matrix.cell_trials = (matrix.row_trials + 9) / 10;
         break;
+    case OPTION_SURE: matrix.sure = true; break;
     case OPTION_JSON: matrix.json = true; break;
     case OPTION_RATE: rate = true; break;
     case OPTION_HELP: help(); exit(0);

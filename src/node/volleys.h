@@ -2,14 +2,14 @@
 // Direct paths through hard NATs, for contacts: models told, volleys (traverse/volley.h) begun, run
 // and ended. docs/protocol.md section 7.8.
 //
-//   volleys.c      when one begins, what it leaves behind
+//   volleys.c      what becomes of them, when the next one is due
+//   volleys_call.c handshakes that bear models, and what they begin
 //   volleys_run.c  its datagrams, messages and sockets
 //
 // Begins: a handshake bears the model of each side in turn, type 5 the caller's, type 6 the
-// other's:
-//         to tell it says "now, if you too". The server that passes the call on attests to each
-//         side from where it sees the other, and nothing is sent to any other address. So such a
-//         handshake always goes by a Peer Service Request.
+//         other's: to tell it says "now, if you too". The server that passes the call on attests to
+//         each side from where it sees the other, and nothing is sent to any other address. So such
+//         a handshake always goes by a Peer Service Request.
 // While:  server-reflexive candidates are left alone: the plan has its own idea of them.
 // Refuse: where the relay is preferred none is begun, and what the peer begins is refused at once:
 //         it stops and says so.
@@ -37,6 +37,7 @@ enum wend_volley_end {
 
 struct wend_volley_seat {
     uint32_t contact; // 1 + index; 0: free
+    bool told;        // that it has begun
     struct wend_volley volley;
     uint32_t group; // of samples, of what was asked at `asked_at`
     wend_instant asked_at;

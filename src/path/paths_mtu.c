@@ -35,10 +35,11 @@ static void expire_one(struct wend_paths *p, struct wend_path *path, wend_instan
     // What a volley found is left alone until a regular probe was answered: NATs count datagrams.
     if (!is_measured(p, path) || (path->found && path->answers == 0))
         return;
-    // The peer finds a direct path valid about a round trip after we do: long datagrams come later.
+    // The peer finds a direct path valid a round trip after we do, or two if something is lost:
+    // long datagrams come later.
     if (path->pmtu.state == WEND_PMTU_NONE)
         wend_pmtu_start(&path->pmtu, overhead_of(p, path), path->prober.rtt,
-                        path == &p->path[WEND_PATHS_RELAY] ? now : now + path->prober.rtt);
+                        path == &p->path[WEND_PATHS_RELAY] ? now : now + 2 * path->prober.rtt);
     wend_pmtu_expire(&path->pmtu, now);
 }
 

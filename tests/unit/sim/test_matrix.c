@@ -80,13 +80,15 @@ static void intervals_are_wilsons(void **state)
     double low, high;
 
     (void)state;
-    sim_matrix_interval(50, 100, &low, &high); // 0.4038, 0.5962
+    sim_matrix_interval(50, 100, SIM_MATRIX_Z_95, &low, &high); // 0.4038, 0.5962
     assert_true(fabs(low - 0.40383) < 1e-4 && fabs(high - 0.59617) < 1e-4);
-    sim_matrix_interval(10, 10, &low, &high); // 0.7225
+    sim_matrix_interval(10, 10, SIM_MATRIX_Z_95, &low, &high); // 0.7225
     assert_true(fabs(low - 0.72247) < 1e-4 && high == 1);
-    sim_matrix_interval(0, 300, &low, &high); // 0.01264
+    sim_matrix_interval(0, 300, SIM_MATRIX_Z_95, &low, &high); // 0.01264
     assert_true(low == 0 && fabs(high - 0.01264) < 1e-4);
-    sim_matrix_interval(2999, 3000, &low, &high);
+    sim_matrix_interval(9, 10, SIM_MATRIX_Z_9999, &low, &high); // 0.32415, 0.99411
+    assert_true(high > 0.9941 && high < 0.9942 && low > 0.324 && low < 0.325);
+    sim_matrix_interval(2999, 3000, SIM_MATRIX_Z_95, &low, &high);
     assert_true(high < 1 && high > 0.9999);
 }
 
