@@ -189,7 +189,8 @@ static bool is_fresh(const struct wend_volley *v, wend_instant now)
 
 // What other users have surely taken of the peer's ports since its newest sample: to aim behind
 // that meets sooner, and to aim too far ahead never does. Half of what they took between its two
-// samples would make, and less for chance; else by the least rate of the model.
+// samples would make, for no longer than lies between those, and less for chance; else by the least
+// rate of the model.
 static int32_t surely_taken(const struct wend_volley *v, wend_instant at)
 {
     const struct wend_volley_offer *before = &v->peer_before, *last = &v->peer_offer;
@@ -202,7 +203,8 @@ static int32_t surely_taken(const struct wend_volley *v, wend_instant at)
         return (int32_t)((wend_duration)v->peer.rate.least * age / 100000000);
     const uint32_t steps =
         wend_plan_steps_between(&v->peer, before->first, last->first, SCAN_OTHERS_MAX);
-    const wend_duration taken = steps > 1 ? (wend_duration)(steps - 1) * age / between : 0;
+    const wend_duration ahead = age < between ? age : between;
+    const wend_duration taken = steps > 1 ? (wend_duration)(steps - 1) * ahead / between : 0;
     return taken > 3 ? (int32_t)((taken - 3) / 2) : 0;
 }
 
@@ -216,7 +218,9 @@ static void sample_twice(struct wend_volley *v, wend_instant now)
         v->wait_until = now + v->rtt * (volley_is_called(v) ? 9 : 4) / 10;
         ask_server(v, 0);
     }
-    if (v->acted && v->again_at == 0 && now >= v->wait_until) {
+    // Not after the scan began, whose own steps would count as others'.
+    const bool scans = v->run.aim != WEND_AIM_NONE;
+    if (v->acted && v->again_at == 0 && !scans && now >= v->wait_until) {
         v->again_at = now;
         ask_server(v, 1);
     }
@@ -247,6 +251,8 @@ static void work_scan(struct wend_volley *v, wend_instant now)
 
 static wend_instant scan_deadline(const struct wend_volley *v)
 {
+    if (v->run.aim != WEND_AIM_NONE)
+        return WEND_NEVER;
     if (v->acted && v->again_at == 0)
         return v->wait_until;
     return v->has_go && v->run.aim == WEND_AIM_NONE && v->peer_offer.made && v->offer.made

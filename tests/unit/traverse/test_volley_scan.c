@@ -150,19 +150,39 @@ static void aims_behind_the_newest_offer(void **state)
     start(true);
     assert_int_equal(wend_volley_socket_ready(&volley, 1, 50001, T0), 0);
     assert_int_equal(wend_volley_sampled(&volley, 0, 1, &mapped, T0 + WEND_MS(25)), 0);
-    // Sampled at 0 and 40 ms, 16 mappings of others between; begun at 90 ms: 20 more, of which
-    // (20 - 3) / 2 are thought of.
+    // Sampled at 0 and 40 ms, 16 mappings of others between; begun at 90 ms: as many more at
+    // least, of which (16 - 3) / 2 are thought of.
     assert_int_equal(tell(WEND_VOLLEY_OFFER, 7000, 0, T0 + WEND_MS(25)), WEND_DROP_NONE);
     assert_int_equal(tell(WEND_VOLLEY_OFFER, 7034, 0, T0 + WEND_MS(65)), WEND_DROP_NONE);
     assert_int_equal(tell(WEND_VOLLEY_OFFER, 7000, WEND_MS(50), T0 + WEND_MS(70)), WEND_DROP_NONE);
     assert_int_equal(tell(WEND_VOLLEY_GO, 1, 0, T0 + WEND_MS(90)), WEND_DROP_NONE);
     (void)drain(WEND_VOLLEY_PROBE, &d);
-    assert_int_equal(d.remote.port, 7034 + 2 * (1 + (20 - 3) / 2));
+    assert_int_equal(d.remote.port, 7034 + 2 * (1 + (16 - 3) / 2));
     // Too late: both are under way.
     assert_int_equal(tell(WEND_VOLLEY_OFFER, 9000, 0, T0 + WEND_MS(91)), WEND_DROP_NONE);
     wend_volley_expire(&volley, T0 + WEND_MS(92));
     (void)drain(WEND_VOLLEY_PROBE, &d);
     assert_true(d.remote.port > 7034 && d.remote.port < 7300);
+}
+
+// Where GO comes before its time the second sample is left out: it would count our own steps.
+static void samples_nothing_while_it_scans(void **state)
+{
+    struct wend_volley_datagram d = {0};
+    struct wend_address mapped = mapped_to(3000);
+
+    (void)state;
+    start(true);
+    assert_int_equal(wend_volley_socket_ready(&volley, 1, 50001, T0), 0);
+    assert_int_equal(wend_volley_sampled(&volley, 0, 1, &mapped, T0 + WEND_MS(1)), 0);
+    assert_int_equal(drain(WEND_VOLLEY_BRACKET, &d), 1);
+    assert_int_equal(tell(WEND_VOLLEY_OFFER, 7000, 0, T0 + WEND_MS(2)), WEND_DROP_NONE);
+    assert_int_equal(tell(WEND_VOLLEY_GO, 1, 0, T0 + WEND_MS(3)), WEND_DROP_NONE);
+    assert_true(drain(WEND_VOLLEY_PROBE, &d) >= 1);
+    for (wend_instant at = T0 + WEND_MS(4); at < T0 + WEND_MS(80); at += WEND_MS(1)) {
+        wend_volley_expire(&volley, at);
+        assert_int_equal(drain(WEND_VOLLEY_BRACKET, &d), 0);
+    }
 }
 
 // An offer that no sequence of the model's leads to says nothing about the rate.
@@ -206,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(samples_twice, begin),
         cmocka_unit_test_setup(aims_behind_the_newest_offer, begin),
+        cmocka_unit_test_setup(samples_nothing_while_it_scans, begin),
         cmocka_unit_test_setup(offers_out_of_sequence_are_no_rate, begin),
         cmocka_unit_test_setup(awaits_a_peer_that_joins_late, begin),
     };
