@@ -278,7 +278,6 @@ static bool accept_new(struct wend_node *n, struct wend_contact *c,
     put_attributes(n, c, 0, &w);
     wend_volleys_attested(c, &origin->attested);
     const bool parked = awaits_yielding(n, c, &a);
-    const uint32_t told = c->model_told;
     const bool volley = wend_volleys_answer(n, c, a.nat, &w);
     wend_early_answer(n, c, taken ? i : NULL, &w);
     wend_assert(!w.failed);
@@ -295,8 +294,6 @@ static bool accept_new(struct wend_node *n, struct wend_contact *c,
     wend_early_heard(n, c, &a, false);
     if (volley)
         wend_volleys_answered(n, c, a.nat, i->remote_index, parked);
-    if (parked)
-        c->model_told = told;
     if (taken)
         wend_early_take(n, c, i, &a);
     else if (a.early_data.at != NULL)

@@ -38,8 +38,6 @@ void wend_nat_close(struct wend_node *n);
 void wend_nat_registered(struct wend_node *n);
 // Our addresses are others now.
 void wend_nat_moved(struct wend_node *n);
-// It sees us where the model says.
-void wend_nat_trust(struct wend_node *n);
 // n->mapped, what a gateway maps for us, is another one now, or none.
 void wend_nat_mapped(struct wend_node *n);
 // What peers should know of us: discovery's newest model, and in it the mapped IPv4 address as it
@@ -56,6 +54,8 @@ void wend_nat_seen(struct wend_node *n);
 // soonest; and while it stays contradicted (a server of those that are asked may lie), after twice
 // as long each time, up to 10 min.
 void wend_nat_doubt(struct wend_node *n);
+// The server sees us where the model says.
+void wend_nat_trust(struct wend_node *n);
 void wend_nat_expire(struct wend_node *n);
 
 // --- what traffic shows ---

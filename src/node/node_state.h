@@ -21,7 +21,8 @@
 // contact_report.c     type 9: reports, to the peer
 // contact_health.c     type 9: reports, of the peer; which way in use is left, and how
 // nat.c                what the NATs in front of us do
-// volleys.c            direct paths through hard NATs: told, begun, ended
+// volleys.c            direct paths through hard NATs: what becomes of them
+// volleys_call.c       the same: told, begun
 // volleys_run.c        the same: carried out
 // sockets.c            UDP sockets beside the usual one
 // view.c               for `wend status`

@@ -2,9 +2,6 @@
 // What becomes of volleys, and when the next one is due.
 #include "node/volleys.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "base/print.h"
 #include "node/contact.h"
 #include "node/volleys_state.h"

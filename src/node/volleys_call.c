@@ -45,9 +45,7 @@ static void put_model(const struct wend_node *n, struct wend_writer *w)
 
 uint32_t wend_volleys_offer(struct wend_node *n, struct wend_contact *c, struct wend_writer *w)
 {
-    if (c->volley_at > n->now)
-        return 0;
-    if (wend_volleys_is_unwanted(c))
+    if (c->volley_at > n->now || wend_volleys_is_unwanted(c))
         return 0;
     if (!wend_volleys_may_begin(n, c)) {
         c->volley_due =
@@ -176,7 +174,8 @@ void wend_volleys_answered(struct wend_node *n, struct wend_contact *c, struct w
 {
     struct wend_nat_model peer;
 
-    c->model_told = 0; // a handshake of ours has yielded
+    if (!parked)
+        c->model_told = 0; // a handshake of ours has yielded
     if (read_peer(n, c, model, &peer))
         begin(n, c, &peer, &(struct wend_plan_input){.calling = false, .call = call}, parked);
     wend_volleys_preferred(n, c);
@@ -186,9 +185,10 @@ void wend_volleys_preferred(struct wend_node *n, struct wend_contact *c)
 {
     struct wend_volley_seat *seat = wend_volleys_seat(n, c);
 
-    if (wend_volleys_is_unwanted(c) && seat != NULL)
-        wend_volley_refuse(&seat->volley, "the relay is preferred here", n->now);
-    else if (!wend_volleys_is_unwanted(c) && c->volley_code == WEND_VOLLEY_REFUSED) {
+    if (wend_volleys_is_unwanted(c)) {
+        if (seat != NULL)
+            wend_volley_refuse(&seat->volley, "the relay is preferred here", n->now);
+    } else if (c->volley_code == WEND_VOLLEY_REFUSED) {
         c->volley_at = 0;
         c->volley_due = true;
     }

@@ -2,9 +2,9 @@
 // A volley's datagrams, messages and sockets.
 #include <string.h>
 
-#include "base/print.h"
 #include "node/contact.h"
 #include "node/volleys.h"
+#include "node/volleys_state.h"
 #include "wire/stun.h"
 
 #define STUN_REQUEST_MAX 32
@@ -149,7 +149,6 @@ static void won(struct wend_node *n, struct wend_contact *c, struct wend_volley_
 {
     const uint16_t number = e->socket != 0 ? seat->numbers[e->socket] : 0;
     const uint16_t before = c->socket;
-    struct wend_node_event said = {.kind = WEND_NODE_PEER, .slot = c->slot};
 
     if (e->socket != 0 && before != number && !wend_sockets_adopt(n, number)) {
         wend_node_drop(n, WEND_DROP_UNDER_LOAD);
@@ -166,9 +165,7 @@ static void won(struct wend_node *n, struct wend_contact *c, struct wend_volley_
     wend_contact_tell_way(n, c); // before the socket of the way before goes
     if (before != 0 && before != number && number_of(seat, before) < 0)
         wend_sockets_close(n, &before, 1);
-    wend_print(said.text, sizeof said.text, "peer=%s volley=won reason=\"%s\"",
-               wend_contact_seat(n, c)->member.name, e->reason);
-    wend_node_raise(n, &said);
+    wend_volleys_say(n, c, "won", e->reason);
 }
 
 static void heed(struct wend_node *n, struct wend_contact *c, struct wend_volley_seat *seat,

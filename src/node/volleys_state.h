@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the files of the volleys share: volleys.c (what becomes of them), volleys_call.c
-// (handshakes, beginnings).
+// (handshakes, beginnings), volleys_run.c (datagrams, messages, sockets).
 #ifndef WEND_NODE_VOLLEYS_STATE_H
 #define WEND_NODE_VOLLEYS_STATE_H
 

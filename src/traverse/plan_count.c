@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Numbers for the planner, in whole numbers so that both sides get the same ones.
-#include "traverse/plan.h"
+#include "traverse/plan_state.h"
 
 #define ONE ((uint64_t)1 << 32) // certainty
 #define PPM 1000000
-
-#define PORT_LEAST 1024 // where counters begin anew, as far as nobody knows better
 
 static uint64_t as_share(uint32_t ppm)
 {
@@ -71,7 +69,8 @@ uint16_t wend_plan_port_after(const struct wend_nat_model *m, uint16_t from, int
         return swapped((uint16_t)(swapped(from) + ahead));
     if (m->low.likely != 0 && from >= m->low.likely && from <= m->high.likely)
         return (uint16_t)wrapped(from + ahead, m->low.likely, m->high.likely);
-    return (uint16_t)wrapped(from + ahead, from < PORT_LEAST ? 0 : PORT_LEAST, UINT16_MAX);
+    return (uint16_t)wrapped(from + ahead, from < PLAN_PORT_LEAST ? 0 : PLAN_PORT_LEAST,
+                             UINT16_MAX);
 }
 
 uint32_t wend_plan_steps_between(const struct wend_nat_model *m, uint16_t from, uint16_t to,

@@ -8,7 +8,6 @@
 #define MISS_PPM       1000 // 99.9 %
 #define BLOCK_MISS_PPM 300  // of a block: its size is an estimate
 #define BLOCK_PORTS    4096 // what spreads further is called random
-#define PORT_LEAST     1024 // below these NATs give none to ports above (RFC 4787 section 4.2.1)
 #define SURE_LEAST     128 // ports of a block; of fewer that were seen too few sockets may be there
 #define STEP_SOCKETS   520 // with so many probes, sent in 2.4 s, one of all ports is found in
 #define STEP_PROBES    486 // 98 % of cases
@@ -168,14 +167,14 @@ static uint32_t size_of(struct range r)
 // Where a port may be: by the unfavourable ends of the bounds; all ports when they are not known.
 static struct range widest_of(const struct wend_nat_model *m)
 {
-    struct range r = {PORT_LEAST, UINT16_MAX};
+    struct range r = {PLAN_PORT_LEAST, UINT16_MAX};
 
     if (m->high.most != 0) {
         r.high = (uint16_t)m->high.most;
-        if (m->low.least > PORT_LEAST || (m->low.most < PORT_LEAST && m->low.least > 0))
+        if (m->low.least > PLAN_PORT_LEAST || (m->low.most < PLAN_PORT_LEAST && m->low.least > 0))
             r.low = (uint16_t)m->low.least;
     }
-    return r.low < r.high ? r : (struct range){PORT_LEAST, UINT16_MAX};
+    return r.low < r.high ? r : (struct range){PLAN_PORT_LEAST, UINT16_MAX};
 }
 
 // Where to aim: between ports that were seen. Each probe there finds as much as one in all of the

@@ -6,6 +6,9 @@
 
 #include "traverse/plan.h"
 
+// Where nothing better is known NATs give no port below to one above (RFC 4787 section 4.2.1).
+#define PLAN_PORT_LEAST 1024
+
 // How a side's port can be come by.
 enum plan_reach {
     PLAN_OPEN = 1,    // by anybody

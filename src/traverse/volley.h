@@ -15,9 +15,11 @@
 //         source of the answer, which differs where replies leave from a new port. It is CONFIRMed
 //         the same way, and by HIT over the relay. When both sides win on different pairs the
 //         smaller key's counts; therefore sockets stay open for 0.5 s after the first win.
-//         In DIRECT and REVERSAL a side with one port for everybody needs no answer to a datagram
-//         of its own: an OPENER or PROBE that names the plan is made by who has what we said over
-//         the relay, and goes back the way it came. It is answered, and the pair taken at once.
+//         In DIRECT and REVERSAL, and in SIMULTANEOUS where the called side opened before, a side
+//         with one port for everybody needs no answer to a datagram of its own; nor does, in GUESS,
+//         a fresh socket that hears from where it opened to. An OPENER or PROBE that names the plan
+//         is made by who has what we said over the relay, and what we send goes back the way it
+//         came. It is answered, and the pair taken at once.
 // Safety: sends to the IP address that the server attests for the peer's session and nowhere else
 //         (or to the inside address given at start, with the same NAT); while messages of the peer
 //         keep coming, at least each 500 ms; a token that we did not make is no hit.

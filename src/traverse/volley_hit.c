@@ -65,20 +65,10 @@ static struct wend_volley_heard *find_heard(struct wend_volley *v,
 // Whether one side speaks first, from one socket, to the port of side `to` that serves everybody.
 static bool is_one_sided(const struct wend_volley *v, uint8_t to)
 {
-    switch (volley_stage(v)->method) {
-    case WEND_METHOD_DIRECT:
-    case WEND_METHOD_REVERSAL: return true;
-    case WEND_METHOD_SIMULTANEOUS: return volley_stage(v)->parts[to].low_ttl;
-    case WEND_METHOD_NONE:
-    case WEND_METHOD_SAME_NAT:
-    case WEND_METHOD_GUESS:
-    case WEND_METHOD_BRACKET:
-    case WEND_METHOD_SCAN:
-    case WEND_METHOD_SPREAD:
-    case WEND_METHOD_WINDOW:
-    case WEND_METHOD_REPORTED: break;
-    }
-    return false;
+    const enum wend_plan_method method = volley_stage(v)->method;
+
+    return method == WEND_METHOD_DIRECT || method == WEND_METHOD_REVERSAL ||
+           (method == WEND_METHOD_SIMULTANEOUS && volley_stage(v)->parts[to].low_ttl);
 }
 
 // A mapped port serves for answers alone: who speaks first speaks from another one.

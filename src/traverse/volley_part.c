@@ -255,9 +255,7 @@ static wend_instant scan_deadline(const struct wend_volley *v)
         return WEND_NEVER;
     if (v->acted && v->again_at == 0)
         return v->wait_until;
-    return v->has_go && v->run.aim == WEND_AIM_NONE && v->peer_offer.made && v->offer.made
-               ? v->begin_at
-               : WEND_NEVER;
+    return v->has_go && v->peer_offer.made && v->offer.made ? v->begin_at : WEND_NEVER;
 }
 
 static void work_fan(struct wend_volley *v, wend_instant now)

@@ -4,8 +4,8 @@
 
 #include "base/print.h"
 
-#define SOON      WEND_MS(20)
-#define TAKEN_MAX 64 // messages a second that are looked at
+#define SOON      WEND_MS(20) // what is on its way straight is here by then
+#define TAKEN_MAX 64          // messages a second that are looked at
 
 // --- saying ---
 
