@@ -244,8 +244,8 @@ void wend_volleys_punched(struct wend_node *n, struct wend_contact *c,
     wend_node_drop(n, wend_volley_hit(&seat->volley, &hit, n->now));
 }
 
-// What a server saw of a volley's socket tells of the NAT. Between two answers to one socket lie
-// its openers, which took ports as well.
+// What a server saw of a volley's socket tells of the NAT. Between both questions of a bracket lie
+// its openers, which took ports as well; between those of a scan lies time.
 static void learn(struct wend_node *n, struct wend_volley_seat *seat,
                   const struct wend_datagram *in, const struct wend_address *mapped, uint8_t server)
 {
@@ -254,11 +254,13 @@ static void learn(struct wend_node *n, struct wend_volley_seat *seat,
 
     if (v->state != WEND_VOLLEY_RUNNING || v->act_at == 0 || v->sampled[server] != 0)
         return;
+    const bool scans = v->plan.stages[v->stage].parts[v->plan.own].role == WEND_ROLE_SCAN;
     const bool first = seat->asked_at != v->act_at;
+    const uint16_t openers = scans || v->socket_count >= WEND_NAT_GROUP ? 0 : v->socket_count;
     if (first)
         seat->group = wend_nat_group(n);
     seat->asked_at = v->act_at;
-    for (uint16_t i = 0; first && v->socket_count < WEND_NAT_GROUP && i < v->socket_count; i++) {
+    for (uint16_t i = 0; first && i < openers; i++) {
         s.socket = seat->group + i;
         s.to = v->attested;
         s.sent = v->act_at + 1;
@@ -267,7 +269,7 @@ static void learn(struct wend_node *n, struct wend_volley_seat *seat,
     s.socket = seat->group;
     s.to = in->remote;
     s.outside = *mapped;
-    s.sent = v->act_at + 2 * server;
+    s.sent = scans && server == 1 ? v->again_at : v->act_at + 2 * server;
     wend_nat_learn(n, s);
 }
 

@@ -223,13 +223,65 @@ static void test_forged_answers_of_servers(void **state)
     assert_clean(1, 0);
 }
 
+// Two questions of a scan lie apart, and nothing of ours between them: taken for those of a
+// bracket, what others did meanwhile would have been done at once.
+static void test_samples_of_a_scan_keep_their_times(void **state)
+{
+    const size_t b = smaller_key();
+    const struct wend_address first = {
+        .family = WEND_FAMILY_IPV4, .ip = {203, 0, 113, (uint8_t)(1 + b)}, .port = 5000};
+    struct wend_address second = first, other = world.server;
+
+    (void)state;
+    asked_by = b;
+    world.fate = in_vain;
+    all_up();
+    other.port = 3479;
+    second.port = 5004;
+    for (size_t i = 0; i < 2; i++) {
+        struct wend_nat_model m = model_of(i);
+        m.mapping = WEND_NAT_ADDRESS_AND_PORT_DEPENDENT;
+        m.allocation = WEND_NAT_SEQUENTIAL;
+        m.delta = 1;
+        world.hosts[i].node->nat.discovery.server = world.server;
+        world.hosts[i].node->nat.discovery.other_server = other;
+        tell_model(i, &m);
+    }
+    say(1 - b, b, 1);
+    until_both_run();
+    const struct wend_volley *v = volley(b, 1 - b);
+    assert_int_equal(v->plan.stages[0].method, WEND_METHOD_SCAN);
+    for (int i = 0; i < 200 && benches[b].questions < 2; i++)
+        run(WEND_MS(1));
+    assert_int_equal(benches[b].questions, 2);
+    const struct wend_node *n = world.hosts[b].node;
+    const uint16_t socket =
+        n->volleys.seats[contact(b, 1 - b)->volley - 1].numbers[v->socket_first];
+    const struct wend_nat_samples *seen = &world.hosts[b].node->nat.discovery.samples;
+    const uint32_t before = seen->count;
+    const wend_duration apart = v->again_at - v->act_at;
+    assert_true(apart >= WEND_MS(5));
+    answer_question(&world.server, socket, &first, benches[b].question[0] + 8);
+    answer_question(&other, socket, &second, benches[b].question[1] + 8);
+    wend_node_expire(world.hosts[b].node, world.now);
+    assert_int_equal(seen->count, before + 2); // and no opener, for there was none
+    const struct wend_nat_sample *s = &seen->at[seen->count - 2];
+    assert_int_equal(s[0].outside.port, 5000);
+    assert_int_equal(s[1].outside.port, 5004);
+    assert_int_equal(s[1].sent - s[0].sent, apart);
+    wend_volley_refuse(volley(b, 1 - b), "enough", world.now);
+    wend_contact_settle(world.hosts[b].node, contact(b, 1 - b));
+    drain(&world.hosts[b]);
+    run(WEND_S(1));
+}
+
 int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, volleying_open, volleying_close)
     const struct CMUnitTest tests[] = {
         WITH(test_a_model_that_names_a_victim), WITH(test_nothing_is_attested),
         WITH(test_models_that_cannot_be),       WITH(test_models_with_any_byte_changed),
-        WITH(test_forged_answers_of_servers),
+        WITH(test_forged_answers_of_servers),   WITH(test_samples_of_a_scan_keep_their_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
