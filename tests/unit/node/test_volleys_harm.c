@@ -3,20 +3,6 @@
 // forged. Each is counted.
 #include "volleying.h"
 
-#define VICTIM 0xcb007163 // 203.0.113.99, who has nothing to do with anybody
-
-static void assert_still_runs(size_t i)
-{
-    assert_non_null(seat_of(i, 1 - i));
-    assert_int_equal(volley(i, 1 - i)->state, WEND_VOLLEY_RUNNING);
-    wend_volley_check(volley(i, 1 - i));
-}
-
-static void settle_flights(void)
-{
-    run(WEND_MS(45)); // of the relay: 20 ms to it, 20 ms from it
-}
-
 // --- malformed ---
 
 static void test_malformed_messages(void **state)

@@ -6,20 +6,6 @@
 #include "traverse/nat_exchange.h"
 #include "wire/stun.h"
 
-#define VICTIM 0xcb007163 // 203.0.113.99, who has nothing to do with anybody
-
-static void assert_still_runs(size_t i)
-{
-    assert_non_null(seat_of(i, 1 - i));
-    assert_int_equal(volley(i, 1 - i)->state, WEND_VOLLEY_RUNNING);
-    wend_volley_check(volley(i, 1 - i));
-}
-
-static void settle_flights(void)
-{
-    run(WEND_MS(45)); // of the relay: 20 ms to it, 20 ms from it
-}
-
 // --- models and servers that lie ---
 
 // The peer's model names somebody else: not one datagram goes there, and it is said why.

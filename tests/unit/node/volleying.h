@@ -14,8 +14,9 @@
 
 #define NAT_ROWS    8192
 #define NAT_LOW     40000
-#define NAT_HIGH    40511 // of ports at random
-#define LOCAL_FIRST 20000 // local ports of sockets
+#define NAT_HIGH    40511      // of ports at random
+#define LOCAL_FIRST 20000      // local ports of sockets
+#define VICTIM      0xcb007163 // 203.0.113.99, who has nothing to do with anybody
 
 struct nat_row {
     uint16_t number, outside;
@@ -465,6 +466,20 @@ static inline void assert_silent(wend_duration duration)
 
     run(duration);
     assert_int_equal(benches[0].punches + benches[1].punches, before);
+}
+
+// --- while one runs ---
+
+static inline void assert_still_runs(size_t i)
+{
+    assert_non_null(seat_of(i, 1 - i));
+    assert_int_equal(volley(i, 1 - i)->state, WEND_VOLLEY_RUNNING);
+    wend_volley_check(volley(i, 1 - i));
+}
+
+static inline void settle_flights(void)
+{
+    run(WEND_MS(45)); // of the relay: 20 ms to it, 20 ms from it
 }
 
 #endif
